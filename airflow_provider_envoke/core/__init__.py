@@ -1,0 +1,1 @@
+"""What the API says: pure functions and values, no Airflow, no network, no files."""

@@ -1,0 +1,106 @@
+"""
+The contact fields and consent statuses that Envoke documents (support article 1697226).
+
+A field that the documentation does not list is refused unless the caller names it in ``extra_fields``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Kind = Literal["id", "email", "text", "consent", "custom_fields", "tags"]
+
+#: Contact ids are unsigned 32-bit integers (article 1697226); nothing else reaches a URL.
+MAX_CONTACT_ID = 4_294_967_295
+
+
+class Violation(NamedTuple):
+    """One rule that one field breaks: ``reason`` is a stable code, ``message`` is for people."""
+
+    field: str
+    reason: str
+    message: str
+
+
+def describe(violations: Iterable[Violation]) -> str:
+    """Say what is wrong with a row, field by field."""
+    listed = [f"{field}: {message}" for field, _, message in violations]
+    return f"The payload cannot be sent ({len(listed)} to mend): " + "; ".join(listed) + "."
+
+
+@dataclass(frozen=True, slots=True)
+class ContactField:
+    """
+    One documented field.
+
+    :param max_length: longest value in characters, or ``None`` where none is documented.
+    :param truncatable: whether ``on_overlong="truncate"`` may cut it. A cut key would be somebody
+        else's key, a cut language code another language, a cut consent text no evidence.
+    """
+
+    kind: Kind
+    max_length: int | None = None
+    truncatable: bool = True
+
+
+CONTACT_FIELDS: dict[str, ContactField] = {
+    "id": ContactField("id"),
+    "email": ContactField("email", 60, truncatable=False),
+    "remote_id": ContactField("text", 60, truncatable=False),
+    "first_name": ContactField("text", 20),
+    "last_name": ContactField("text", 20),
+    "title": ContactField("text", 50),
+    "company": ContactField("text", 50),
+    "phone": ContactField("text", 25),
+    "address_1": ContactField("text", 100),
+    "address_2": ContactField("text", 100),
+    "city": ContactField("text", 20),
+    "province": ContactField("text", 50),
+    "country": ContactField("text", 50),
+    "postal_code": ContactField("text", 15),
+    "website": ContactField("text", 255),
+    "language": ContactField("text", 2, truncatable=False),
+    "feedback": ContactField("text"),
+    "consent_status": ContactField("consent"),
+    "consent_description": ContactField("text", 65_535, truncatable=False),
+    "custom_fields": ContactField("custom_fields"),
+    "interests": ContactField("tags"),
+    "autoresponders": ContactField("tags"),
+}
+
+READ_ONLY_FIELDS = frozenset({"external_id", "date_created"})
+
+#: Statuses that allow sending; the service wants ``consent_description`` with them.
+SENDING_STATUSES = ("Express", "Implied - Inquiry", "Implied - Transaction", "Implied - No Expiry")
+
+#: Statuses by which a person has said no. Never to be overwritten by one that allows sending (CASL).
+WITHDRAWN_STATUSES = ("Revoked", "External Spam Reported", "Envoke Spam Reported")
+
+CONSENT_STATUSES = (*SENDING_STATUSES, "Expired", "Not Provided", *WITHDRAWN_STATUSES)
+
+
+def _consent_key(status: str) -> str:
+    """Statuses are equal whatever their case, and whether spelt with ``-`` or with ``:``."""
+    return " ".join(status.lower().replace(":", " - ").replace("-", " - ").split())
+
+
+_CONSENT_BY_KEY = {_consent_key(status): status for status in CONSENT_STATUSES}
+
+
+def canonical_consent(status: str) -> str | None:
+    """Return the documented spelling of a consent status, or ``None`` if there is no such status."""
+    return _CONSENT_BY_KEY.get(_consent_key(status))
+
+
+def allows_sending(status: object) -> bool:
+    """Whether a contact with this consent status may be written to."""
+    return isinstance(status, str) and canonical_consent(status) in SENDING_STATUSES
+
+
+def is_withdrawn(status: object) -> bool:
+    """Whether this consent status says that the person does not want to be written to."""
+    return isinstance(status, str) and canonical_consent(status) in WITHDRAWN_STATUSES

@@ -1,0 +1,123 @@
+"""What the headers of an answer add to it, and that nothing else but ours ever comes out."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from airflow_provider_envoke.exceptions import EnvokeError, EnvokeRejectedError, EnvokeTransientError
+from tests.core.answering import ACCOUNT, FIND, UPDATE, UPDATED, failure, read
+
+if TYPE_CHECKING:
+    from airflow_provider_envoke.core.protocol import Request
+
+
+@pytest.mark.parametrize("status", [300, 301, 302, 304, 307, 308, 399])
+@pytest.mark.parametrize(
+    ("location", "shown"),
+    [
+        pytest.param("https://login.evil.com/?email=marker", "'login.evil.com'", id="another host"),
+        pytest.param("https://user:marker@evil.com/marker", "'evil.com'", id="user information"),
+        pytest.param("/marker", "'the same host'", id="a path"),
+        pytest.param(None, "'the same host'", id="none"),
+        pytest.param("https://[marker", "'an invalid address'", id="broken"),
+        pytest.param("https://\u202eevil.com", r"'\u202eevil.com'", id="RTL override"),
+        pytest.param("https://e" + "v" * 500, "'e" + "v" * 79 + "'", id="long"),
+    ],
+)
+def test_a_redirect_is_refused_and_names_the_host_alone(location: str | None, shown: str, status: int) -> None:
+    error = failure(UPDATE, status, UPDATED, {"location": location} if location else {})
+
+    assert type(error) is EnvokeRejectedError
+    assert f"was redirected to {shown} with HTTP {status}" in str(error)
+    assert "put the right host into the connection" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("0", 0.0),
+        ("120", 120.0),
+        (" 7 ", 7.0),
+        ("9" * 400, 999_999_999.0),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
+        ("", None),
+        ("-1", None),
+        ("1.5", None),
+        ("٣", None),
+        ("soon", None),
+        ("0 0 0 0", None),
+        ("1 Jan 99999 00:00:00 GMT", None),
+        ("1 Jan 2024 00:00:00 +9999", None),
+    ],
+)
+@pytest.mark.parametrize("status", [429, 503])
+def test_retry_after_is_read_or_passed_over(value: str, seconds: float | None, status: int) -> None:
+    error = failure(UPDATE, status, b"", {"retry-after": value})
+
+    assert isinstance(error, EnvokeTransientError)
+    assert error.retry_after == seconds
+
+
+@pytest.mark.parametrize("zone", ["GMT", "-0000", "+0200"])
+def test_retry_after_as_a_date_is_the_time_until_then(zone: str) -> None:
+    shift = timedelta(hours=2) if zone == "+0200" else timedelta(0)
+    text = format_datetime(datetime.now(UTC) + timedelta(seconds=100) + shift).replace("+0000", zone)
+
+    error = failure(UPDATE, 429, b"", {"Retry-After": text})
+
+    assert isinstance(error, EnvokeTransientError)
+    assert 95 < (error.retry_after or 0) <= 100
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["success", "result_text", "result_data", "errors", "id"]) | st.text(),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=8,
+)
+BODIES = (
+    st.binary()
+    | JSON.map(lambda value: json.dumps(value).encode())
+    | JSON.map(lambda value: b"Warning: [0]\n" + json.dumps(value).encode())
+)
+
+
+@given(
+    st.sampled_from([UPDATE, FIND, ACCOUNT]),
+    st.integers(0, 999) | st.sampled_from([200, 400, 401, 429, 500]),
+    st.dictionaries(
+        st.sampled_from(["Retry-After", "Location"]), st.text() | st.from_regex(r"[0-9A-Za-z ,:+-]{0,40}")
+    ),
+    BODIES,
+)
+@example(FIND, 200, {}, b"[]")
+@example(UPDATE, 503, {"Retry-After": " "}, b"")
+def test_only_our_errors_come_out_or_a_value_of_the_expected_shape(
+    request_: Request, status: int, headers: dict[str, str], content: bytes
+) -> None:
+    try:
+        value = read(request_, status, content, headers)
+    except EnvokeError as error:
+        assert str(error).replace("\n", "").isprintable()  # noqa: PT017 - what comes out is what is looked at
+        return
+    assert 200 <= status < 300
+    if request_.expects == "list":
+        assert isinstance(value, list)
+        assert all(isinstance(item, dict) for item in value)
+    else:
+        assert isinstance(value, dict)
+        assert value
+        assert value.get("success", request_.expects == "object") is True

@@ -1,0 +1,187 @@
+"""Counts that must add up, and nobody's data in them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_envoke.core.plan import Decision
+from airflow_provider_envoke.core.report import OUTCOMES, REASONS, Reject, SyncReport, Tally
+from airflow_provider_envoke.exceptions import EnvokeError
+
+CURRENT = {
+    "id": 7,
+    "email": "marker@doe.com",
+    "city": "Marker",
+    "feedback": None,
+    "consent_status": "Not Provided",
+    "custom_fields": {"plan": "marker"},
+    "interests": ["marker"],
+}
+
+
+def tally(*decisions: Decision, rows: int | None = None, examples: bool = False) -> Tally:
+    counted = Tally()
+    counted.rows = len(decisions) if rows is None else rows
+    for number, decision in enumerate(decisions, start=1):
+        counted.add(decision, row=number, examples=examples)
+    return counted
+
+
+def report(counted: Tally, **changes: Any) -> SyncReport:
+    settings: dict[str, Any] = {"requests": {}, "read_by": "filter", "seconds": 2.0, "plan_only": False}
+    return counted.report(**{**settings, **changes})
+
+
+EACH = (
+    Decision("update", changes={"city": "Paris"}, current=CURRENT),
+    Decision("create", changes={"city": "Rome"}),
+    Decision("unchanged", current=CURRENT),
+    Decision("skip", reason="duplicate_row"),
+    Decision("reject", reason="overlong"),
+)
+
+
+def test_each_decision_is_counted_as_its_outcome() -> None:
+    made = report(tally(*EACH))
+
+    assert made.rows == 5
+    assert [getattr(made, outcome) for outcome in OUTCOMES] == [1, 1, 1, 1, 1]
+
+
+def test_reasons_of_rejects_and_of_skips_are_counted_apart() -> None:
+    made = report(tally(*EACH, Decision("reject", reason="overlong"), Decision("reject", reason="not_found")))
+
+    assert made.reasons == {"overlong": 2, "not_found": 1}
+    assert list(made.reasons) == ["overlong", "not_found"]
+    assert made.skipped_reasons == {"duplicate_row": 1}
+
+
+@pytest.mark.parametrize(
+    "rows", [pytest.param(6, id="a row without an outcome"), pytest.param(4, id="a row with two outcomes")]
+)
+def test_counts_that_do_not_add_up_raise(rows: int) -> None:
+    with pytest.raises(EnvokeError, match=f"{rows} rows were read, but 5 have an outcome. This is a defect"):
+        report(tally(*EACH, rows=rows))
+
+
+@given(st.lists(st.sampled_from(EACH)))
+def test_the_five_outcomes_always_add_up_to_the_rows(decisions: list[Decision]) -> None:
+    made = report(tally(*decisions))
+
+    assert sum(getattr(made, outcome) for outcome in OUTCOMES) == made.rows == len(decisions)
+
+
+def test_changed_fields_are_counted_with_members_of_groups_by_name() -> None:
+    changes = {"city": "Paris", "custom_fields": {"plan": "a", "tier": "b"}, "interests": {"News": "Set"}}
+
+    made = report(tally(Decision("update", changes=changes, current=CURRENT), EACH[0]))
+
+    assert made.fields == {"city": 2, "custom_fields.plan": 1, "custom_fields.tier": 1, "interests.News": 1}
+
+
+def test_changes_of_consent_are_counted_from_what_to_what() -> None:
+    raised = Decision("update", changes={"consent_status": "Express"}, current=CURRENT)
+    created = Decision("create", changes={"consent_status": "Express"})
+
+    made = report(tally(raised, raised, created))
+
+    assert made.consent_changes == {"Not Provided -> Express": 2}
+
+
+def test_examples_are_masked() -> None:
+    changes = {
+        "email": "zoe@doe.com",
+        "city": "Paris",
+        "feedback": "Xyz",
+        "custom_fields": {"plan": "gold"},
+        "interests": {"News": "Set"},
+        "company": "",
+    }
+
+    made = report(tally(Decision("update", changes=changes, current=CURRENT), examples=True), plan_only=True)
+
+    assert made.examples == {
+        "email": [{"row": 1, "from": "m***", "to": "z***"}],
+        "city": [{"row": 1, "from": "M***", "to": "P***"}],
+        "feedback": [{"row": 1, "from": "(empty)", "to": "X***"}],
+        "custom_fields.plan": [{"row": 1, "from": "m***", "to": "g***"}],
+        "interests.News": [{"row": 1, "from": "(empty)", "to": "S***"}],
+        "company": [{"row": 1, "from": "(empty)", "to": "(empty)"}],
+    }
+
+
+def test_at_most_three_examples_are_kept_for_a_field() -> None:
+    made = report(tally(*[EACH[0]] * 5, examples=True))
+
+    assert [example["row"] for example in made.examples["city"]] == [1, 2, 3]
+
+
+def test_without_examples_none_are_kept() -> None:
+    assert report(tally(EACH[0])).examples == {}
+
+
+def test_neither_report_nor_table_holds_a_value_of_a_contact() -> None:
+    changes = {name: f"marker {name}" for name in ("email", "city", "feedback")}
+    counted = tally(Decision("update", changes=changes, current=CURRENT), examples=True)
+
+    made = report(counted, plan_only=True)
+
+    for text in (json.dumps(made.as_dict()), made.as_table(), repr(made)):
+        assert "marker" not in text.lower()
+
+
+def test_a_report_is_plain_json() -> None:
+    made = report(tally(*EACH, examples=True), requests={"read": 1, "write": 2, "retry": 0})
+
+    back = json.loads(json.dumps(made.as_dict()))
+
+    assert back == made.as_dict()
+    assert back["requests"] == {"read": 1, "write": 2}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "rate"), [pytest.param(2.0, 2.5, id="2 s"), pytest.param(0.0, 0.0, id="no time at all")]
+)
+def test_the_rate_is_rows_by_seconds(seconds: float, rate: float) -> None:
+    assert report(tally(*EACH), seconds=seconds).rows_per_second == rate
+
+
+def test_the_table_says_what_became_of_the_rows() -> None:
+    table = report(tally(*EACH), requests={"read": 1, "write": 2}, stopped="no answer").as_table()
+
+    lines = [" ".join(line.split()) for line in table.splitlines()]
+    assert lines == [
+        "rows read 5",
+        "updated 1",
+        "created 1",
+        "unchanged 1",
+        "skipped 1",
+        "rejected 1",
+        f"overlong 1 {REASONS['overlong']}",
+        f"duplicate_row 1 {REASONS['duplicate_row']}",
+        "changed: city 2",
+        "requests: 1 read, 2 write; 2.0 s, 2 rows/s",
+        "stopped early: no answer",
+    ]
+
+
+def test_the_table_of_a_plan_says_would_be_of_what_would_be_written_alone() -> None:
+    raised = Decision("update", changes={"consent_status": "Express"}, current=CURRENT)
+
+    table = report(tally(raised, EACH[1], EACH[2]), plan_only=True).as_table()
+
+    lines = [" ".join(line.split()) for line in table.splitlines()]
+    assert "would be updated 1" in lines
+    assert "would be created 1" in lines
+    assert "unchanged 1" in lines
+    assert "would be consent Not Provided -> Express: 1" in lines
+    assert "requests: none; 2.0 s, 2 rows/s" in lines
+
+
+def test_a_reject_does_not_show_its_key() -> None:
+    assert "marker" not in repr(Reject(1, "marker@doe.com", "overlong", "city", "too long"))
