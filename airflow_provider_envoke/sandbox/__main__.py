@@ -1,0 +1,93 @@
+"""``python -m airflow_provider_envoke.sandbox``: the sandbox as a process."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import math
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from airflow_provider_envoke.sandbox.server import SandboxServer
+from airflow_provider_envoke.sandbox.store import ContactStore, read_contacts
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until SIGTERM or SIGINT; return the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        store = ContactStore(_read_seed(options.seed), duplicate_check=not options.no_duplicate_check)
+    except (OSError, ValueError) as error:
+        return _give_up(f"--seed {options.seed}: not a JSON list of contacts that can be read ({error})")
+    server = SandboxServer(
+        store,
+        api_id=options.api_id,
+        api_key=options.api_key,
+        latency_s=options.latency_ms / 1000,
+        refuse_in=options.refuse_in,
+    )
+    try:
+        asyncio.run(_serve(server, options.host, options.port))
+    except OSError as error:
+        return _give_up(f"cannot listen on {options.host} port {options.port} ({error.strerror}); try --port 0")
+    return 0
+
+
+async def _serve(server: SandboxServer, host: str, port: int) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    runner, port = await server.start(host, port)
+    shown = f"[{host}]" if ":" in host else host
+    sys.stdout.write(f"Envoke sandbox ready on http://{shown}:{port}/\n")
+    sys.stdout.flush()
+    await stop.wait()
+    await runner.cleanup()
+
+
+def _read_seed(path: str | None) -> list[dict[str, Any]]:
+    return read_contacts(Path(path).read_bytes()) if path else []
+
+
+def _give_up(reason: str) -> int:
+    sys.stderr.write(f"Envoke sandbox: {reason}\n")
+    return 2
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= 65_535:
+        raise argparse.ArgumentTypeError(f"{number} is not one of 0 to 65535")
+    return number
+
+
+def _milliseconds(text: str) -> float:
+    number = float(text)
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not a time to wait")
+    return number
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m airflow_provider_envoke.sandbox",
+        description="A stand-in of the Envoke API, with a page at /.",
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine alone)")
+    parser.add_argument("--port", type=_port, default=8025, help="port, 0 for a free one (default: 8025)")
+    parser.add_argument("--seed", metavar="FILE", help="JSON list of contacts to start with")
+    parser.add_argument(
+        "--latency-ms", type=_milliseconds, default=0, help="how long every answer takes (default: 0)"
+    )
+    parser.add_argument("--api-id", default="sandbox-id", help="API ID (default: sandbox-id)")
+    parser.add_argument("--api-key", default="sandbox-key", help="API key (default: sandbox-key)")
+    parser.add_argument("--no-duplicate-check", action="store_true", help="let contacts share an e-mail address")
+    parser.add_argument("--refuse-in", action="store_true", help="refuse the filter operator $in")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

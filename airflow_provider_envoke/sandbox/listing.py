@@ -1,0 +1,68 @@
+"""GET of contacts: filtered, sorted, page by page (article 1697197)."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_envoke.sandbox.filters import FilterError, mentions, read_nested, select
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from airflow_provider_envoke.sandbox.store import Contact, ContactStore
+
+_MAX_LIMIT = 100
+_MAX_DIGITS = 18  # what fits into 64 bits
+
+
+def list_contacts(
+    store: ContactStore, query: Sequence[tuple[str, str]], *, refuse_in: bool = False
+) -> list[Contact]:
+    """
+    Return the page of contacts that a query asks for.
+
+    :param refuse_in: whether ``$in`` is an operator that no field takes.
+    :raises FilterError: if the service would refuse the query.
+    """
+    plain = dict(query)
+    limit, skip = _number(plain, "limit", 10), _number(plain, "skip", 0)
+    if limit > _MAX_LIMIT:
+        raise FilterError(f"'limit' may not be greater than {_MAX_LIMIT}")
+    try:
+        found = _filtered(store, query, refuse_in)
+    except RecursionError:
+        raise FilterError("The filters are nested too deeply") from None
+    contacts = _sorted(found, read_nested("sort", query))
+    page = itertools.islice(contacts, skip, skip + limit)
+    fields = [name for name in plain.get("fields", "").split(",") if name]
+    return [{name: contact.get(name) for name in fields} for contact in page] if fields else list(page)
+
+
+def _filtered(store: ContactStore, query: Sequence[tuple[str, str]], refuse_in: bool) -> Iterable[Contact]:
+    filters = read_nested("filter", query)
+    if refuse_in and mentions(filters, "$in"):
+        raise FilterError("Operator '$in' is not supported")
+    return select(store, filters)
+
+
+def _sorted(contacts: Iterable[Contact], orders: Mapping[str, Any]) -> Iterable[Contact]:
+    """Sort by the last field first: sorting is stable, so the first weighs most. Contacts come by id."""
+    if list(orders.items()) == [("id", "ASC")]:
+        return contacts
+    for name, order in reversed(list(orders.items())):
+        contacts = sorted(contacts, key=_sort_key(name), reverse=str(order).upper() == "DESC")
+    return contacts
+
+
+def _sort_key(name: str) -> Any:
+    if name == "id":
+        return lambda contact: contact["id"]
+    return lambda contact: "" if contact.get(name) is None else str(contact[name]).lower()
+
+
+def _number(query: Mapping[str, str], name: str, default: int) -> int:
+    text = query.get(name, str(default))
+    if not text.isdecimal() or len(text) > _MAX_DIGITS:
+        raise FilterError(f"'{name}' must be a number")
+    return int(text)
