@@ -1,0 +1,1 @@
+"""The network: one module for each way of calling. Both speak :mod:`airflow_provider_envoke.core.protocol`."""
