@@ -1,0 +1,65 @@
+"""An event loop in a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from concurrent.futures import Future
+
+T = TypeVar("T")
+
+# How often a waiting caller looks whether it should go on waiting.
+_LOOK_EVERY_S = 0.2
+
+
+class LoopThread:
+    """
+    Runs coroutines beside the caller's thread; its state is the loop and its thread.
+
+    What a signal raises is raised in the caller's thread, which waits outside of the loop: within, it could end up
+    in any coroutine that happens to run.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="envoke-sync", daemon=True)
+
+    def __enter__(self) -> LoopThread:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.call(_cancel_others())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def spawn(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
+        """Start a coroutine and go on."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+
+    def call(self, coroutine: Coroutine[Any, Any, T], while_waiting: Callable[[], None] = lambda: None) -> T:
+        """
+        Run a coroutine and return its result.
+
+        :param while_waiting: called now and then; what it raises ends the waiting, not the coroutine.
+        """
+        future = self.spawn(coroutine)
+        while True:
+            try:
+                return future.result(timeout=_LOOK_EVERY_S)
+            except TimeoutError:
+                if future.done():
+                    return future.result()
+            while_waiting()
+
+
+async def _cancel_others() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)

@@ -1,0 +1,197 @@
+"""Takes batches through reading, planning and writing, on one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_envoke.clients.bulk import BulkClient
+from airflow_provider_envoke.core.fields import Violation
+from airflow_provider_envoke.core.plan import Decision, Wanted, reject
+from airflow_provider_envoke.core.report import OUTCOME_OF, Reject, Tally
+from airflow_provider_envoke.exceptions import EnvokeTransientError
+from airflow_provider_envoke.sync.intake import Intake
+from airflow_provider_envoke.sync.planner import Decisions, Planner
+from airflow_provider_envoke.sync.reader import ContactReader
+from airflow_provider_envoke.sync.writer import Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from airflow_provider_envoke.core.config import EnvokeConfig
+    from airflow_provider_envoke.core.options import SyncOptions
+    from airflow_provider_envoke.sync.intake import Batch
+
+_STOPPED = reject(Violation("", "stopped", "the run ended before this row was confirmed; run it again"))
+
+
+class Pipeline:
+    """
+    The moving part of a run. All of it belongs to one event loop.
+
+    Its state: the batches under way, whether the batch before has been planned, and what stopped the run.
+
+    :param config: the account.
+    :param options: the choices of the run.
+    :param tally: counts each row's outcome.
+    :param on_reject: called with each row that is rejected.
+    """
+
+    def __init__(
+        self, config: EnvokeConfig, options: SyncOptions, tally: Tally, on_reject: Callable[[Reject], None]
+    ) -> None:
+        self.client = BulkClient(
+            config, concurrency=options.concurrency, requests_per_second=options.requests_per_second
+        )
+        self.reader = ContactReader(self.client)
+        self.failure: BaseException | None = None
+        self._options = options
+        self._tally = tally
+        self._on_reject = on_reject
+        self._intake = Intake(options)
+        self._planner = Planner(self.reader, options)
+        self._writer = Writer(self.client, options)
+        self._batches: set[asyncio.Task[None]] = set()
+        # Reads are one request a batch, so as many batches; writes are many, so a few batches will do.
+        self._room = asyncio.Semaphore(4 if options.strategy == "all" else max(4, options.concurrency))
+        self._submitting = asyncio.Lock()
+        self._stopping = False
+        self._previous_planned = asyncio.Event()
+        self._previous_planned.set()
+
+    async def open(self) -> None:
+        """Open the client's session."""
+        await self.client.__aenter__()
+
+    async def close(self) -> None:
+        """Close the session and drop the temporary files."""
+        await self.client.__aexit__()
+        self._intake.close()
+        self._planner.close()
+        self.reader.close()
+
+    async def submit(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """
+        Take rows, when there is room for them.
+
+        :param rows: at most :data:`~airflow_provider_envoke.sync.intake.BATCH_ROWS`, column -> value.
+        :raises EnvokeError: what stopped the run, if something did.
+        """
+        async with self._submitting:
+            self._tally.rows += len(rows)
+            for batch in self._intake.batches(rows):
+                if batch.after_all:
+                    await self._drain()
+                await self._room.acquire()
+                if self._stopping or self.failure is not None:
+                    self._room.release()
+                    self._settle(batch, set())
+                else:
+                    self._start(batch)
+        self._raise_failure()
+
+    async def finish(self) -> None:
+        """
+        Wait for every batch.
+
+        :raises EnvokeError: what stopped the run, if something did.
+        """
+        await self._drain()
+        self._raise_failure()
+
+    async def abort(self, unfinished: Sequence[Mapping[str, Any]]) -> None:
+        """
+        Stop every batch; rows without an outcome are counted as rejected: ``stopped``.
+
+        :param unfinished: rows that were read and not submitted yet.
+        """
+        self._stopping = True
+        for task in self._batches:
+            task.cancel()
+        await self._drain()
+        async with self._submitting:
+            self._tally.rows += len(unfinished)
+            for batch in self._intake.batches(unfinished):
+                self._settle(batch, set())
+
+    def _start(self, batch: Batch) -> None:
+        planned, done = asyncio.Event(), set[int]()
+        task = asyncio.create_task(self._run(batch, done, self._previous_planned, planned))
+        self._previous_planned = planned
+        self._batches.add(task)
+        task.add_done_callback(partial(self._finished, batch, done, planned))
+
+    def _finished(self, batch: Batch, done: set[int], planned: asyncio.Event, task: asyncio.Task[None]) -> None:
+        """Called however a batch ends, also if it was stopped before it began."""
+        planned.set()
+        self._settle(batch, done)
+        self._batches.discard(task)
+        self._room.release()
+        error = None if task.cancelled() else task.exception()
+        if error is not None and self.failure is None:
+            self.failure = error
+            for other in self._batches:
+                other.cancel()
+
+    async def _drain(self) -> None:
+        while self._batches:
+            await asyncio.wait(self._batches)
+            await asyncio.sleep(0)  # lets the callbacks run
+
+    def _raise_failure(self) -> None:
+        if self.failure is not None:
+            raise self.failure
+
+    async def _run(
+        self, batch: Batch, done: set[int], previous_planned: asyncio.Event, planned: asyncio.Event
+    ) -> None:
+        try:
+            draft = await self._planner.draft(batch)
+        except EnvokeTransientError as error:
+            for wanted in batch.wanted:
+                self._count(wanted, self._writer.note_unanswered(error), done)
+            return
+        await previous_planned.wait()
+        decisions = self._planner.settle(draft)
+        planned.set()
+        writes = []
+        for wanted, decision in decisions:
+            if decision.action in OUTCOME_OF and not self._options.plan_only:
+                writes.append((wanted, decision))
+            else:
+                self._count(wanted, decision, done)
+        if writes:
+            await self._write_all(writes, done)
+
+    async def _write_all(self, writes: Decisions, done: set[int]) -> None:
+        """Write side by side, by no more workers than requests may be under way."""
+        waiting = iter(writes)
+
+        async def work() -> None:
+            for wanted, decision in waiting:
+                self._count(wanted, await self._writer.write(wanted, decision), done)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(len(writes), self._options.concurrency)):
+                    group.create_task(work())
+        except BaseExceptionGroup as failures:
+            failure = failures.exceptions[0]
+        else:
+            return
+        raise failure
+
+    def _settle(self, batch: Batch, done: set[int]) -> None:
+        """Give every row that has no outcome yet the one that says so: none is lost from the counts."""
+        for wanted, decision in batch.decided:
+            self._count(wanted, decision, done)
+        for wanted in batch.wanted:
+            if wanted.row not in done:
+                self._count(wanted, _STOPPED, done)
+
+    def _count(self, wanted: Wanted, decision: Decision, done: set[int]) -> None:
+        done.add(wanted.row)
+        self._tally.add(decision, row=wanted.row, examples=self._options.plan_only)
+        if decision.action == "reject":
+            self._on_reject(Reject(wanted.row, wanted.key, decision.reason, decision.field, decision.message))

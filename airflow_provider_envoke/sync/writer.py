@@ -1,0 +1,83 @@
+"""Writes one row, and turns what the service says into the row's outcome."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_provider_envoke.core import protocol
+from airflow_provider_envoke.core.fields import Violation
+from airflow_provider_envoke.core.plan import Decision, Wanted, reject
+from airflow_provider_envoke.exceptions import EnvokeNotFoundError, EnvokeRejectedError, EnvokeTransientError
+from airflow_provider_envoke.sync.planner import resolve_missing
+
+if TYPE_CHECKING:
+    from airflow_provider_envoke.clients.bulk import BulkClient
+    from airflow_provider_envoke.core.options import SyncOptions
+    from airflow_provider_envoke.core.protocol import Request
+
+#: So many requests in a row without an answer, each after all its retries, and the service is taken for down.
+MAX_UNANSWERED = 20
+
+
+class Writer:
+    """
+    Sends updates and creations.
+
+    Its state: how many requests in a row, each with all its retries, have had no answer.
+
+    :param client: what the requests go through.
+    :param options: the choices of the run.
+    """
+
+    def __init__(self, client: BulkClient, options: SyncOptions) -> None:
+        self._client = client
+        self._options = options
+        self._unanswered = 0
+
+    async def write(self, wanted: Wanted, decision: Decision) -> Decision:
+        """
+        Do what was decided, and return what came of it.
+
+        :raises EnvokeAuthError: if the credentials are refused: the run has to stop.
+        :raises EnvokeTransientError: if the service is down: the run has to stop.
+        """
+        try:
+            return await self._send(wanted, decision)
+        except EnvokeNotFoundError:
+            missing = resolve_missing(wanted, self._options)
+        if missing.action != "create" or decision.action == "create":
+            return missing
+        return await self._send(wanted, missing)
+
+    def note_unanswered(self, error: EnvokeTransientError) -> Decision:
+        """
+        Return the rejection of a row that had no answer.
+
+        :raises EnvokeTransientError: after :data:`MAX_UNANSWERED` of them in a row.
+        """
+        self._unanswered += 1
+        if self._unanswered >= MAX_UNANSWERED:
+            raise error
+        return reject(Violation("", "no_answer", str(error)))
+
+    async def _send(self, wanted: Wanted, decision: Decision) -> Decision:
+        try:
+            await self._client.send(self._request(wanted, decision))
+        except EnvokeRejectedError as error:
+            decision = reject(Violation("", "refused", str(error)), decision.current)
+        except EnvokeTransientError as error:
+            return self.note_unanswered(error)
+        self._unanswered = 0
+        return decision
+
+    def _request(self, wanted: Wanted, decision: Decision) -> Request:
+        keyfield = self._options.keyfield
+        if decision.action == "create":
+            # By e-mail the upsert can be sent twice without harm. By remote_id it could match another contact that
+            # has the address, so there the service refuses a second contact with it.
+            return protocol.create_contact(wanted.payload, upsert=keyfield == "email")
+        if decision.current is not None:
+            # What was compared is what is written, whoever changes the key in between.
+            return protocol.update_contact(decision.changes, contact_id=decision.current["id"])
+        key: dict[str, object] = {keyfield: wanted.payload[keyfield]}
+        return protocol.update_contact({**decision.changes, **key}, keyfield=keyfield)

@@ -1,0 +1,187 @@
+"""For any rows and any contacts, the sandbox ends as a model of a few lines says, whatever the concurrency."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_envoke.sandbox.thread import Sandbox
+from tests.sync.running import patches, sync
+
+SENDING = ("Express", "Implied - Inquiry")
+WITHDRAWN = ("Revoked", "Envoke Spam Reported")
+EMAILS = [f"{letter}@example.com" for letter in "abcdef"]
+
+cities = st.sampled_from(["Laval", "Québec", "", None])
+tags = st.dictionaries(st.sampled_from(["News", "Offers"]), st.sampled_from(["Set", "Unset"]), max_size=2)
+custom = st.dictionaries(st.sampled_from(["plan", "size"]), st.sampled_from(["1", "2", None]), max_size=2)
+wishes = {"city": cities, "interests": tags, "custom_fields": custom}
+consents = st.one_of(
+    st.just({}),
+    st.sampled_from(SENDING).map(lambda status: {"consent_status": status, "consent_description": "Form"}),
+    st.sampled_from(WITHDRAWN).map(lambda status: {"consent_status": status}),
+)
+
+
+def rows_of(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[list[dict[str, Any]]]:
+    row = st.tuples(st.fixed_dictionaries(fields, optional=wishes), consents).map(
+        lambda both: {**both[0], **both[1]}
+    )
+    return st.lists(row, max_size=14)
+
+
+def starting(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[list[dict[str, Any]]]:
+    contact = st.fixed_dictionaries(
+        {**fields, "city": cities.filter(bool)}, optional={"consent_status": st.sampled_from(SENDING + WITHDRAWN)}
+    )
+    return st.lists(
+        contact, max_size=5, unique_by=tuple(lambda contact, name=name: contact[name] for name in fields)
+    )
+
+
+def written(contact: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
+    """A contact after a row: nulls say nothing, custom fields and tags are merged."""
+    after = {**contact, **{name: value for name, value in row.items() if isinstance(value, str)}}
+    plans = {name: value for name, value in row.get("custom_fields", {}).items() if value is not None}
+    after["custom_fields"] = {**contact.get("custom_fields", {}), **plans}
+    states = row.get("interests", {})
+    kept = {name for name in contact.get("interests", []) if states.get(name) != "Unset"}
+    after["interests"] = sorted(kept | {name for name, state in states.items() if state == "Set"})
+    return after
+
+
+def model_by_email(
+    contacts: list[dict[str, Any]], rows: list[dict[str, Any]], on_duplicate: str, on_missing: str
+) -> dict[str, dict[str, Any]]:
+    state = {contact["email"]: contact for contact in contacts}
+    seen = set()
+    for row in rows:
+        key = row["email"].lower()
+        if (on_duplicate == "first" and key in seen) or (key not in state and on_missing == "reject"):
+            seen.add(key)
+            continue
+        seen.add(key)
+        current = state.get(key, {"consent_status": "Not Provided"})
+        if row.get("consent_status") not in SENDING or current.get("consent_status") not in WITHDRAWN:
+            state[key] = written(current, {**row, "email": current.get("email", row["email"])})
+    return state
+
+
+def model_by_remote_id(contacts: list[dict[str, Any]], rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    state = {contact["remote_id"]: contact for contact in contacts}
+    held = {contact["email"]: contact["remote_id"] for contact in contacts}
+    seen, claimed = set(), {}
+    for row in rows:
+        key, email = row["remote_id"], row["email"]
+        if key in seen:
+            continue
+        seen.add(key)
+        if claimed.setdefault(email, key) != key or held.get(email, key) != key:
+            continue
+        current = state.get(key, {"consent_status": "Not Provided"})
+        if row.get("consent_status") not in SENDING or current.get("consent_status") not in WITHDRAWN:
+            state[key] = written(current, row)
+    return state
+
+
+def comparable(contact: dict[str, Any]) -> dict[str, Any]:
+    values = {name: contact.get(name) or "" for name in ("remote_id", "city", "consent_description")}
+    values["email"] = (contact.get("email") or "").lower()  # whose case says nothing
+    values["consent_status"] = contact.get("consent_status") or "Not Provided"
+    values["custom_fields"] = contact.get("custom_fields") or {}
+    values["interests"] = sorted(contact.get("interests") or [])
+    return values
+
+
+def by(key: str, contacts: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {contact[key].lower(): comparable(contact) for contact in contacts}
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Any:
+    with Sandbox() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def unchecked() -> Any:
+    """An account for remote ids: nothing but our guard keeps contacts from sharing an address."""
+    with Sandbox(duplicate_check=False) as running:
+        yield running
+
+
+PROPERTY = settings(
+    max_examples=250, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@PROPERTY
+@given(
+    contacts=starting(email=st.sampled_from(EMAILS)),
+    rows=rows_of(email=st.sampled_from([*EMAILS, EMAILS[0].upper()])),
+    on_duplicate=st.sampled_from(["first", "last"]),
+    on_missing=st.sampled_from(["reject", "create"]),
+    strategy=st.sampled_from(["changed", "all"]),
+    concurrency=st.sampled_from([1, 8]),
+    batch_rows=st.sampled_from([1, 3, 99]),
+)
+def test_by_email(
+    sandbox: Sandbox,
+    contacts: Any,
+    rows: Any,
+    on_duplicate: str,
+    on_missing: str,
+    strategy: str,
+    concurrency: int,
+    batch_rows: int,
+) -> None:
+    sandbox.reset(contacts)
+    options = {"on_duplicate": on_duplicate, "on_missing": on_missing, "strategy": strategy}
+
+    report, rejects = sync(sandbox, rows, concurrency=concurrency, batch_rows=batch_rows, **options)
+
+    expected = model_by_email(contacts, rows, on_duplicate, on_missing)
+    assert by("email", sandbox.contacts) == {key: comparable(contact) for key, contact in expected.items()}
+    counts = (report.updated, report.created, report.unchanged, report.skipped, report.rejected)
+    assert sum(counts) == report.rows == len(rows)
+    assert len(rejects) == report.rejected == sum(report.reasons.values())
+
+
+@PROPERTY
+@given(
+    contacts=starting(remote_id=st.sampled_from(["1", "2", "3"]), email=st.sampled_from(EMAILS)),
+    rows=rows_of(remote_id=st.sampled_from(["1", "2", "3", "4"]), email=st.sampled_from(EMAILS)),
+    strategy=st.sampled_from(["changed", "all"]),
+    concurrency=st.sampled_from([1, 8]),
+    batch_rows=st.sampled_from([1, 3, 99]),
+)
+def test_by_remote_id_nobody_comes_to_share_an_address(
+    unchecked: Sandbox, contacts: Any, rows: Any, strategy: str, concurrency: int, batch_rows: int
+) -> None:
+    unchecked.reset(contacts)
+    options = {"keyfield": "remote_id", "on_missing": "create", "strategy": strategy}
+
+    sync(unchecked, rows, concurrency=concurrency, batch_rows=batch_rows, **options)
+
+    expected = model_by_remote_id(contacts, rows)
+    assert by("remote_id", unchecked.contacts) == {key: comparable(contact) for key, contact in expected.items()}
+
+
+@PROPERTY
+@given(
+    contacts=starting(email=st.sampled_from(EMAILS)),
+    rows=rows_of(email=st.sampled_from(EMAILS)),
+    on_missing=st.sampled_from(["reject", "skip", "create"]),
+)
+def test_a_second_run_sends_no_patch(sandbox: Sandbox, contacts: Any, rows: Any, on_missing: str) -> None:
+    sandbox.reset(contacts)
+    sync(sandbox, rows, on_missing=on_missing)
+    sent = len(patches(sandbox))
+
+    second, _ = sync(sandbox, rows, on_missing=on_missing)
+
+    assert len(patches(sandbox)) == sent
+    assert second.updated == second.created == 0
