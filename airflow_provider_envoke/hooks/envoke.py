@@ -1,0 +1,202 @@
+"""The Envoke hook: an Airflow connection, and the API's verbs on it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseHook, mask_secret
+
+from airflow_provider_envoke.core import protocol
+from airflow_provider_envoke.core.config import EnvokeConfig
+from airflow_provider_envoke.core.credentials import basic_credentials
+from airflow_provider_envoke.core.masking import quoted
+from airflow_provider_envoke.exceptions import EnvokeConfigError, EnvokeError
+from airflow_provider_envoke.get_provider_info import CONNECTION_BEHAVIOUR, CONNECTION_FIELDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from airflow_provider_envoke.clients.single import EnvokeClient
+
+
+class EnvokeHook(BaseHook):
+    """
+    Talk to the contacts of an Envoke account.
+
+    Payloads go out as they are given; :func:`airflow_provider_envoke.core.payload.build_payload` makes them
+    from a warehouse's values. One session is opened at the first request and kept: use the hook as a context
+    manager, or call :meth:`close`. Failures that may pass are retried as the connection says.
+
+    :param envoke_conn_id: id of an Airflow connection of type ``envoke``: login is the API ID, password the
+        API key, host ``https://e1.envoke.com`` by default; extras are ``timeout``, ``max_retries``,
+        ``requests_per_second`` and ``ca_bundle``.
+    """
+
+    conn_name_attr = "envoke_conn_id"
+    default_conn_name = "envoke_default"
+    conn_type = "envoke"
+    hook_name = "Envoke"
+
+    def __init__(self, envoke_conn_id: str = default_conn_name) -> None:
+        super().__init__()
+        self.envoke_conn_id = envoke_conn_id
+
+    def __enter__(self) -> EnvokeHook:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def get_conn(self) -> EnvokeConfig:
+        """
+        Return the connection's checked configuration, and register its secrets with Airflow's masker.
+
+        :raises EnvokeConfigError: if a part of the connection is missing or wrong.
+        """
+        connection = self.get_connection(self.envoke_conn_id)
+        if connection.conn_type != self.conn_type:
+            raise EnvokeConfigError(
+                f"The connection {quoted(self.envoke_conn_id)} is of type {quoted(connection.conn_type)}, not "
+                "'envoke'."
+            )
+        if connection.password:
+            mask_secret(connection.password)
+        config = EnvokeConfig.from_connection(
+            login=connection.login,
+            password=connection.password,
+            host=connection.host,
+            port=connection.port,
+            schema=connection.schema,
+            extra=_read_extra(connection.extra),
+        )
+        # What is sent: the key without the blanks around it, and what the header makes of it.
+        mask_secret(config.api_key)
+        mask_secret(basic_credentials(config))
+        return config
+
+    @cached_property
+    def client(self) -> EnvokeClient:
+        """The client with its one open session."""
+        from airflow_provider_envoke.clients.single import EnvokeClient  # noqa: PLC0415 - imports requests
+
+        return EnvokeClient(self.get_conn())
+
+    def close(self) -> None:
+        """Close the session, if one was opened. The next request opens another one."""
+        client = self.__dict__.pop("client", None)
+        if client is not None:
+            client.close()
+
+    def update_contact(
+        self, payload: Mapping[str, Any], *, contact_id: int | str | None = None, keyfield: str | None = None
+    ) -> dict[str, Any]:
+        """
+        Update one contact (article 1697196) and return the service's answer.
+
+        :param payload: field -> value; only these fields are changed.
+        :param contact_id: Envoke's id of the contact, 1 … 4294967295; or give it as the payload's ``id``.
+        :param keyfield: ``"id"``, ``"email"`` or ``"remote_id"``: by which field of the payload the contact is
+            found. By default by its id, or by its e-mail address if there is no id.
+
+            With ``"remote_id"``, two contacts can come to share one e-mail address, and such a person may get
+            every message twice. Envoke's support must have switched off the account's duplicate check first.
+        :return: the envelope: ``{"success": True, "result_text": …, "result_data": {"id": …, …}}``.
+        :raises EnvokeConfigError: if the arguments or the connection cannot work.
+        :raises EnvokeDataError: if the key is missing or contradicts the payload, or there is nothing to update.
+        :raises EnvokeAPIError: if the service refuses; see :mod:`airflow_provider_envoke.exceptions`.
+        """
+        request = protocol.update_contact(payload, contact_id=contact_id, keyfield=keyfield)
+        answer: dict[str, Any] = self.client.send(request)
+        return answer
+
+    def create_contact(self, payload: Mapping[str, Any], *, upsert: bool = False) -> dict[str, Any]:
+        """
+        Create one contact (article 1697195) and return the service's answer.
+
+        :param payload: field -> value; ``email`` is required.
+        :param upsert: update the contact instead if there is one with this e-mail address or id. Without it,
+            the request is not sent again once it may have arrived.
+        :return: the envelope: ``{"success": True, "result_text": …, "result_data": {"id": …, …}}``.
+        :raises EnvokeDataError: if there is no ``email``.
+        :raises EnvokeAPIError: if the service refuses, as it does a contact that is there without ``upsert``.
+        """
+        answer: dict[str, Any] = self.client.send(protocol.create_contact(payload, upsert=upsert))
+        return answer
+
+    def find_contacts(
+        self,
+        filters: Mapping[str, Any],
+        *,
+        fields: Sequence[str] | None = None,
+        sort: Mapping[str, str] | None = None,
+    ) -> Iterator[dict[str, Any]]:
+        """
+        Yield the contacts that match all filters, read in pages of 100 (article 1697197).
+
+        :param filters: field -> value, or field -> {operator: value} with the operators of article 1674395:
+            ``{"email": {"$in": ["a@example.com", "b@example.com"]}}``. An empty dict matches every contact.
+        :param fields: names of the fields to return; all by default.
+        :param sort: field -> ``"ASC"`` or ``"DESC"``; by id by default.
+        :raises EnvokeConfigError: if a name or an operator is not valid, or the filters make too long a URL.
+        :raises EnvokeAPIError: if the service refuses, as it does an operator that a field does not take.
+        """
+        return self.client.find_contacts(filters, fields=fields, sort=sort)
+
+    def account(self) -> dict[str, Any]:
+        """
+        Return the account's settings, ``{"id": …, "name": …}``.
+
+        :raises EnvokeAPIError: if the service refuses.
+        """
+        answer: dict[str, Any] = self.client.send(protocol.account())
+        return answer
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Read the account's settings once, and say whose account it is or what is wrong."""
+        from airflow_provider_envoke.clients.single import EnvokeClient  # noqa: PLC0415 - imports requests
+
+        try:
+            client = EnvokeClient(replace(self.get_conn(), max_retries=0))
+            try:
+                account = client.send(protocol.account())
+            finally:
+                client.close()
+        except EnvokeError as error:
+            return False, str(error)
+        return True, f"Connected to the Envoke account {str(account.get('name') or 'without a name')[:100]!r}."
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Return the form's extra fields for Airflow 2.11 to 3.1; later versions read the provider's metadata."""
+        from wtforms import IntegerField, StringField  # noqa: PLC0415 - only Airflow's web server has it
+        from wtforms.validators import Optional  # noqa: PLC0415
+
+        kinds = {"integer": IntegerField, "number": StringField, "string": StringField}
+        return {
+            name: kinds[field["schema"]["type"][0]](
+                field["label"],
+                description=field["description"],
+                default=field["schema"].get("default"),
+                validators=[Optional()],
+            )
+            for name, field in CONNECTION_FIELDS.items()
+        }
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Return the form's labels for Airflow 2.11 to 3.1; later versions read the provider's metadata."""
+        return {key.replace("-", "_"): value for key, value in CONNECTION_BEHAVIOUR.items()}
+
+
+def _read_extra(extra: str | None) -> dict[str, Any]:
+    """Parse the connection's extra. Airflow's own reading takes a broken one for an empty one."""
+    try:
+        value = json.loads(extra) if extra else {}
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise EnvokeConfigError('The connection\'s extra is not a JSON object, such as {"timeout": 30}.')
+    return value
