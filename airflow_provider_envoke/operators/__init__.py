@@ -1,0 +1,1 @@
+"""Operators: take the templated arguments, call, push the result, then raise."""

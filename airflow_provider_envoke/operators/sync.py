@@ -1,0 +1,179 @@
+"""What the operators that bring whole tables over have in common."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, BaseOperator
+
+from airflow_provider_envoke.core.mapping import FieldMap
+from airflow_provider_envoke.core.options import SyncOptions
+from airflow_provider_envoke.core.payload import PayloadRules, check_choice
+from airflow_provider_envoke.core.protocol import REMOTE_ID_WARNING
+from airflow_provider_envoke.hooks.envoke import EnvokeHook
+from airflow_provider_envoke.operators.outcome import (
+    check_max_rejects,
+    hopeless_failures_end_the_task,
+    push_report,
+    rejects_file,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_envoke.core.options import OnDuplicate, OnMissing, Strategy
+    from airflow_provider_envoke.core.payload import Nulls, OnOverlong
+    from airflow_provider_envoke.core.protocol import Keyfield
+    from airflow_provider_envoke.core.report import SyncReport
+    from airflow_provider_envoke.sync.run import SyncRun
+
+OnEmpty = Literal["succeed", "skip", "fail"]
+
+
+class BaseEnvokeSyncOperator(BaseOperator):
+    """
+    Bring rows into Envoke, sending only what changed. Not used itself: its subclasses say where rows come from.
+
+    The run finishes its work, logs its report and pushes it to XCom (counts, reasons, requests, seconds; no
+    personal data), and only then fails, if more rows were rejected than ``max_rejects`` allows. Running again is
+    always safe: what was written no longer differs.
+
+    :param keyfield: ``"email"``, ``"remote_id"`` or ``"id"``: by which field rows and contacts are matched. With
+        ``"remote_id"``, Envoke's support must have switched off the account's duplicate check first. (templated)
+    :param field_map: column -> field; ``custom_fields.NAME`` and ``interests.NAME`` point into groups. By default
+        every column goes into the field of its name. (templated)
+    :param static_fields: field -> value, the same for every row. (templated)
+    :param envoke_conn_id: the Airflow connection of type ``envoke``. (templated)
+    :param nulls: ``"ignore"`` leaves null fields out; ``"clear"`` empties them in Envoke, except e-mail address,
+        keys, consent and tags.
+    :param on_overlong: ``"reject"`` or ``"truncate"`` values longer than Envoke documents.
+    :param extra_fields: names of fields that Envoke's documentation does not list (yet).
+    :param strategy: ``"changed"`` reads the contacts and sends what differs; ``"all"`` sends every row unread,
+        except rows that a guard has to look at.
+    :param on_missing: ``"reject"``, ``"skip"`` or ``"create"`` rows whose contact does not exist.
+    :param on_duplicate: with the same key twice, ``"first"`` lets the first row stand, skips later ones that agree
+        and rejects those that do not; ``"last"`` applies all of them in their order.
+    :param consent_guard: reject rows that would allow sending to somebody who revoked consent or reported spam.
+    :param shared_email_guard: with another key than ``email``, reject rows that would give a contact the address
+        of another row or contact.
+    :param ambiguous_guard: reject rows whose key several contacts have.
+    :param concurrency: how many requests are under way at once.
+    :param requests_per_second: how many may start in a second; by default as the connection says.
+    :param plan_only: read, compare and report what would change, but write nothing.
+    :param max_rejects: how many rows may be rejected before the task fails: a count, or a share below 1.
+    :param rejects_path: file that receives a JSON line for each rejected row, its key included: a local path, or a
+        URL that Airflow's ``ObjectStoragePath`` knows. (templated)
+    :param on_empty: ``"succeed"``, ``"skip"`` or ``"fail"`` if there are no rows.
+    """
+
+    template_fields: Sequence[str] = ("keyfield", "field_map", "static_fields", "envoke_conn_id", "rejects_path")
+    template_fields_renderers = {"field_map": "json", "static_fields": "json"}  # noqa: RUF012 - Airflow's type
+    ui_color = "#c5e1a5"
+
+    def __init__(
+        self,
+        *,
+        keyfield: Keyfield = "email",
+        field_map: Mapping[str, str] | None = None,
+        static_fields: Mapping[str, Any] | None = None,
+        envoke_conn_id: str = EnvokeHook.default_conn_name,
+        nulls: Nulls = "ignore",
+        on_overlong: OnOverlong = "reject",
+        extra_fields: Collection[str] = (),
+        strategy: Strategy = "changed",
+        on_missing: OnMissing = "reject",
+        on_duplicate: OnDuplicate = "first",
+        consent_guard: bool = True,
+        shared_email_guard: bool = True,
+        ambiguous_guard: bool = True,
+        concurrency: int = 8,
+        requests_per_second: float | None = None,
+        plan_only: bool = False,
+        max_rejects: float = 0,
+        rejects_path: str | None = None,
+        on_empty: OnEmpty = "succeed",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.keyfield = keyfield
+        self.field_map = field_map
+        self.static_fields = static_fields
+        self.envoke_conn_id = envoke_conn_id
+        self.nulls = nulls
+        self.on_overlong = on_overlong
+        self.extra_fields = extra_fields
+        self.strategy = strategy
+        self.on_missing = on_missing
+        self.on_duplicate = on_duplicate
+        self.consent_guard = consent_guard
+        self.shared_email_guard = shared_email_guard
+        self.ambiguous_guard = ambiguous_guard
+        self.concurrency = concurrency
+        self.requests_per_second = requests_per_second
+        self.plan_only = plan_only
+        self.max_rejects = max_rejects
+        self.rejects_path = rejects_path
+        self.on_empty = on_empty
+        self._run: SyncRun | None = None
+
+    def on_kill(self) -> None:
+        """Stop the run; what was done so far is reported."""
+        if self._run is not None:
+            self._run.cancel()
+
+    def sync(
+        self, context: Context, rows: Iterable[Mapping[str, Any]], total_rows: int | None = None
+    ) -> dict[str, Any]:
+        """
+        Bring the rows over, and return the report.
+
+        :param rows: column -> value.
+        :param total_rows: how many there are, if that is known.
+        :raises AirflowFailException: if trying again cannot help.
+        :raises EnvokeSyncError: if too many rows were rejected, or the run was stopped.
+        :raises EnvokeTransientError: if the service is down.
+        """
+        with hopeless_failures_end_the_task():
+            check_choice("on_empty", self.on_empty, get_args(OnEmpty))
+            report = self._sync(context, rows, total_rows)
+            check_max_rejects(report, self.max_rejects, self.rejects_path)
+        if report.rows == 0 and self.on_empty == "skip":
+            raise AirflowSkipException("There are no rows, and on_empty is 'skip'.")
+        if report.rows == 0 and self.on_empty == "fail":
+            raise AirflowFailException("There are no rows, and on_empty is 'fail': check the query.")
+        return report.as_dict()
+
+    def _sync(self, context: Context, rows: Iterable[Mapping[str, Any]], total_rows: int | None) -> SyncReport:
+        from airflow_provider_envoke.sync.run import SyncRun  # noqa: PLC0415 - imports aiohttp
+
+        if self.keyfield == "remote_id":
+            self.log.warning(REMOTE_ID_WARNING)
+        options = self._options()
+        config = EnvokeHook(self.envoke_conn_id).get_conn()
+        with rejects_file(self.rejects_path) as on_reject:
+            self._run = SyncRun(config, options, on_reject=on_reject, total_rows=total_rows)
+            try:
+                self._run.run(rows)
+            finally:
+                report = self._run.report()
+                self.log.info("%s", report.as_table())
+                push_report(context, self.outlets, report)
+        return report
+
+    def _options(self) -> SyncOptions:
+        return SyncOptions(
+            keyfield=self.keyfield,
+            fields=FieldMap(self.field_map or {}, self.static_fields or {}),
+            rules=PayloadRules(self.nulls, self.on_overlong, self.extra_fields),
+            strategy=self.strategy,
+            on_missing=self.on_missing,
+            on_duplicate=self.on_duplicate,
+            consent_guard=self.consent_guard,
+            shared_email_guard=self.shared_email_guard,
+            ambiguous_guard=self.ambiguous_guard,
+            concurrency=self.concurrency,
+            requests_per_second=self.requests_per_second,
+            plan_only=self.plan_only,
+        )

@@ -1,0 +1,1 @@
+"""Transfers: from a database into Envoke."""
