@@ -1,0 +1,57 @@
+"""
+### A whole table every night, and only what changed
+
+Reads the customers of a warehouse, compares each with its Envoke contact, and updates the contacts that differ.
+A second run right after changes nothing. Customers that Envoke does not know are skipped; names that are too long
+are cut. The task fails, after it has done its work, if more than one row in a hundred was rejected. The
+rejected rows go to a file, if the parameter `rejects` names a folder (a local one, or a URL such as
+`s3://bucket/folder`): their keys, which are personal data, stand in it.
+
+Connections:
+
+- `envoke_default`, of type Envoke: login is the API ID, password the API key.
+- the warehouse, by default `warehouse`: any database that Airflow has a SQL hook for.
+
+Table:
+
+    CREATE TABLE customers (
+        customer_id VARCHAR(60) PRIMARY KEY, remote_id VARCHAR(60), email VARCHAR(60),
+        first_name VARCHAR(60), last_name VARCHAR(60), company VARCHAR(60), phone VARCHAR(25),
+        city VARCHAR(60), language VARCHAR(2), updated_at TIMESTAMP
+    )
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from airflow.providers.common.compat.sdk import DAG, Asset, Param
+
+from airflow_provider_envoke.transfers.sql_to_envoke import SqlToEnvokeOperator
+
+with DAG(
+    "envoke_nightly_sync",
+    schedule="0 3 * * *",
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    catchup=False,
+    max_active_runs=1,
+    doc_md=__doc__,
+    tags=["envoke", "example"],
+    params={
+        "warehouse": Param("warehouse", type="string", description="Connection id of the database."),
+        "rejects": Param("", type="string", description="Folder or URL for files of rejected rows; empty: none."),
+    },
+) as dag:
+    SqlToEnvokeOperator(
+        task_id="sync",
+        sql_conn_id="{{ params.warehouse }}",
+        sql="SELECT email, first_name, last_name, company, phone, city, language FROM customers",
+        keyfield="email",
+        on_missing="skip",
+        on_overlong="truncate",
+        max_rejects=0.01,
+        rejects_path="{{ params.rejects and params.rejects ~ '/' ~ run_id ~ '.jsonl' }}",
+        outlets=[Asset("envoke://account/contacts")],
+        retries=2,
+        retry_delay=timedelta(minutes=5),
+    )

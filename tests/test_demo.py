@@ -1,0 +1,150 @@
+"""The demo, as ``make demo`` starts it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from demo import customers, page
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """The demo, started without a terminal; its temporary directory is made in ``tmp_path``."""
+    process = subprocess.Popen(
+        [sys.executable, "-B", "-m", "demo"],
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    yield process
+    process.terminate()
+    process.wait()
+
+
+def address(output: str) -> tuple[str, int]:
+    found = re.search(r"http://([\w.]+):(\d+)", output)
+    assert found, output
+    return found[1], int(found[2])
+
+
+def listens(at: tuple[str, int]) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(at) == 0
+
+
+def descendants_of(tmp_path: Path) -> list[str]:
+    """Command lines or environments of running processes that name the demo's temporary directory."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            text = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
+        except OSError:
+            continue
+        if str(tmp_path).encode() in text:
+            found.append(text.decode(errors="replace"))
+    return found
+
+
+def test_it_shows_what_changed_and_leaves_nothing_behind(demo: subprocess.Popen[str], tmp_path: Path) -> None:
+    output, _ = demo.communicate(timeout=100)
+
+    assert demo.returncode == 0, output
+    assert len(output.splitlines()) < 40
+    assert re.search(r"francois\.lefebvre@example\.com +city +Laval +Rivière-du-Loup", output)
+    assert "envoke_update_by_email with email = francois.lefebvre@example.com ... 1 updated" in output
+    nights = re.findall(r"envoke_nightly_sync \.\.\. (.*), \d+ s", output)
+    assert nights == [
+        "300 rows: 4 updated, 295 unchanged, 1 skipped",
+        "300 rows: 299 unchanged, 1 skipped",
+    ]
+    assert "5 requests to update for 5 contacts that changed; the second night sent none." in output
+    assert output.endswith("Stopped. Nothing is left running.\n")
+    assert not listens(address(output))
+    assert list(tmp_path.iterdir()) == []
+    assert descendants_of(tmp_path) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_stops_in_order_when_interrupted(
+    demo: subprocess.Popen[str], tmp_path: Path, number: signal.Signals
+) -> None:
+    assert demo.stdout
+    head = ""
+    while "makes its database" not in head:
+        head += demo.stdout.read(1)
+
+    demo.send_signal(number)
+    rest, _ = demo.communicate(timeout=30)
+
+    assert demo.returncode == 130
+    assert "Traceback" not in rest
+    assert not listens(address(head))
+    assert list(tmp_path.iterdir()) == []
+    assert descendants_of(tmp_path) == []
+
+
+def test_it_shows_the_log_when_something_fails(tmp_path: Path) -> None:
+    broken = (
+        "from demo import __main__, stand_in; stand_in._API_KEY = 'wrong-key'; raise SystemExit(__main__.main())"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", broken],
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+
+    assert done.returncode == 1
+    assert "The run of envoke_update_by_email did not succeed." in done.stdout
+    assert "401" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_customers_are_the_same_every_time() -> None:
+    assert customers.customers() == customers.customers()
+    assert customers.contacts() == customers.contacts()
+
+
+def test_the_customers_hold_what_the_demo_is_to_show() -> None:
+    rows, contacts = customers.customers(), customers.contacts()
+    emails = {row["email"] for row in rows}
+
+    assert len(rows) == len(emails) == 300
+    assert emails - {contact["email"] for contact in contacts} == {customers.UNKNOWN_EMAIL}
+    assert all(email.endswith(("@example.com", "@example.org")) for email in emails)
+    assert [c["email"] for c in contacts if c["consent_status"] == "Revoked"] == [customers.REVOKED_EMAIL]
+    text = "".join(str(value) for row in rows for value in row.values())
+    assert all(letter in text for letter in "éçö")
+    assert any(row["phone"] is None for row in rows)
+    assert any(len(row["first_name"]) > 20 for row in rows)
+
+
+def test_a_change_is_a_field_with_another_value() -> None:
+    before = [{"id": 1, "email": "a@example.com", "city": "Laval", "phone": "1"}]
+    after = [{"id": 1, "email": "a@example.com", "city": "Québec", "phone": "1", "company": "New", "title": ""}]
+
+    assert page.changes(before, after) == [
+        ("a@example.com", "company", "", "New"),
+        ("a@example.com", "city", "Laval", "Québec"),
+    ]

@@ -1,0 +1,146 @@
+"""The examples that bring whole tables over, run by Airflow against the sandbox."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.providers.common.compat.sdk import DAG, AirflowTaskTimeout, timeout
+
+from airflow_provider_envoke.operators.envoke import EnvokeSyncContactsOperator
+from tests.sync.running import patches
+from tests.test_example_dags import ANA, BO, CY, DEE, example, sandbox, warehouse
+from tests.transfers.test_sql_to_envoke import context
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from airflow.models.dagrun import DagRun
+
+    from airflow_provider_envoke.sandbox.thread import Sandbox
+
+__all__ = ["sandbox", "warehouse"]  # fixtures
+
+BO_LAVAL = (*BO[:2], "bo@example.com", *BO[3:])
+
+
+def result(run: DagRun, task_id: str, map_index: int = -1) -> Any:
+    """What a task left in XCom."""
+    task = next(task for task in run.get_task_instances() if task.task_id == task_id)
+    return task.xcom_pull(task_ids=task_id, map_indexes=map_index)
+
+
+def states(run: DagRun) -> dict[str, str]:
+    return {task.task_id: str(task.state) for task in run.get_task_instances()}
+
+
+def test_the_nightly_sync_changes_what_differs_and_nothing_the_second_night(
+    sandbox: Sandbox, warehouse: Callable[..., None], run_dag: Callable[..., DagRun]
+) -> None:
+    dag = example("envoke_nightly_sync")
+    warehouse(dag, ANA, BO_LAVAL, CY, DEE)
+
+    first = run_dag(dag)
+    sent = len(patches(sandbox))
+    second = run_dag(dag)
+
+    assert (first.state, second.state) == ("success", "success")
+    report = result(first, "sync")
+    assert (report["updated"], report["skipped"], report["rejected"]) == (3, 1, 0)
+    assert result(second, "sync")["updated"] == 0
+    assert len(patches(sandbox)) == sent == 3
+    assert [contact["city"] for contact in sandbox.contacts] == ["Québec", "Lévis", "Ottawa"]
+
+
+def test_the_nightly_sync_fails_after_its_work_and_leaves_a_file_of_rejects(
+    sandbox: Sandbox, warehouse: Callable[..., None], run_dag: Callable[..., DagRun], tmp_path: Path
+) -> None:
+    dag = example("envoke_nightly_sync")
+    warehouse(dag, ANA, ("C-9", None, "no address", "X", None, "Y", None))
+
+    run = run_dag(dag, run_conf={"rejects": str(tmp_path / "rejects")})
+
+    assert run.state == "failed"
+    assert result(run, "sync")["reasons"] == {"invalid_email": 1}
+    (file,) = (tmp_path / "rejects").rglob("*.jsonl")
+    assert [json.loads(line)["row"] for line in file.read_text().splitlines()] == [2]
+    assert sandbox.contact(email="ana@example.com")["city"] == "Québec"
+
+
+def test_a_small_plan_is_carried_out(
+    sandbox: Sandbox, warehouse: Callable[..., None], run_dag: Callable[..., DagRun]
+) -> None:
+    dag = example("envoke_plan_then_sync")
+    warehouse(example("envoke_nightly_sync"), ANA)
+
+    run = run_dag(dag, run_conf={"largest_share": 1})
+
+    assert run.state == "success"
+    assert result(run, "plan")["plan_only"] is True
+    assert sandbox.contact(email="ana@example.com")["city"] == "Québec"
+
+
+def test_a_plan_that_changes_too_much_writes_nothing(
+    sandbox: Sandbox, warehouse: Callable[..., None], run_dag: Callable[..., DagRun]
+) -> None:
+    dag = example("envoke_plan_then_sync")
+    warehouse(example("envoke_nightly_sync"), ANA)
+
+    run = run_dag(dag, run_conf={"largest_share": 0.2})
+
+    assert states(run) == {"plan": "success", "check": "failed", "sync": "upstream_failed"}
+    assert patches(sandbox) == []
+
+
+def test_the_shards_together_bring_every_row_over_once(
+    sandbox: Sandbox, warehouse: Callable[..., None], run_dag: Callable[..., DagRun]
+) -> None:
+    dag = example("envoke_sharded_sync")
+    people = [
+        (f"C-{number:04}", None, f"p{number}@example.com", "P", None, "Québec", None) for number in range(40)
+    ]
+    sandbox.reset([{"email": row[2], "city": "Laval"} for row in people])
+    warehouse(example("envoke_nightly_sync"), *people)
+
+    run = run_dag(dag)
+
+    assert run.state == "success"
+    assert [result(run, "shard", index)["rows"] for index in range(4)] == [10, 10, 10, 10]
+    assert result(run, "add_up") == {
+        "rows": 40, "updated": 40, "created": 0, "unchanged": 0, "skipped": 0, "rejected": 0,
+    }  # fmt: skip
+    assert len(patches(sandbox)) == 40
+
+
+def test_rows_from_xcom_go_over(sandbox: Sandbox, run_dag: Callable[..., DagRun]) -> None:
+    with DAG("rows_from_xcom", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)) as dag:
+        EnvokeSyncContactsOperator(
+            task_id="sync", rows="{{ [{'email': 'ana@example.com', 'city': 'Winnipeg', 'phone': none}] }}"
+        )
+
+    run = run_dag(dag)
+
+    assert run.state == "success"
+    assert result(run, "sync")["updated"] == 1
+    assert sandbox.contact(email="ana@example.com")["city"] == "Winnipeg"
+
+
+def test_a_task_that_runs_out_of_time_reports_what_it_did(sandbox: Sandbox, monkeypatch: Any) -> None:
+    people = [{"email": f"p{number}@example.com", "city": "Laval"} for number in range(300)]
+    sandbox.reset(people)
+    monkeypatch.setattr(sandbox._server, "_latency_s", 0.05)
+    task = EnvokeSyncContactsOperator(task_id="sync", rows=people, strategy="all", concurrency=1)
+    run = context()
+
+    # What Airflow does for execution_timeout; dag.test() of Airflow 2 does not survive it.
+    with pytest.raises(AirflowTaskTimeout), timeout(3):
+        task.execute(run)
+
+    report = run["ti"].pushed["return_value"]
+    assert report["stopped"] == "AirflowTaskTimeout"
+    assert 0 < report["updated"] < report["rows"]
+    assert report["updated"] + report["reasons"]["stopped"] == report["rows"] == 300
+    assert len(patches(sandbox)) >= report["updated"]
