@@ -1,0 +1,126 @@
+"""What is installed, and what Airflow's own commands make of it: real builds, real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import airflow_provider_envoke
+
+if TYPE_CHECKING:
+    from airflow_provider_envoke.sandbox.thread import Sandbox
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    target = tmp_path_factory.mktemp("wheel")
+    run([sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(target), str(ROOT)])
+    (path,) = target.iterdir()
+    return zipfile.ZipFile(path)
+
+
+def run(command: list[str], *, expected: int | None = 0, **variables: str) -> str:
+    """Run a command to its end and return what it printed, on either stream."""
+    done = subprocess.run(
+        command,
+        env={**os.environ, "COLUMNS": "200", "PYTHONWARNINGS": "default", **variables},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    assert expected is None or done.returncode == expected, done.stdout
+    return done.stdout
+
+
+def airflow(*arguments: str, expected: int | None = 0, **variables: str) -> str:
+    return run([sys.executable, "-m", "airflow", *arguments], expected=expected, **variables)
+
+
+def table(output: str) -> list[dict[str, Any]]:
+    """Read what ``--output json`` printed, whatever was logged before it."""
+    lines = output.splitlines()
+    start = max(number for number, line in enumerate(lines) if line.startswith("["))
+    rows: list[dict[str, Any]] = json.loads("\n".join(lines[start:]))
+    return rows
+
+
+def lines_about_us(output: str) -> list[str]:
+    return [line for line in output.splitlines() if "envoke" in line.lower()]
+
+
+def test_the_wheel_installs_the_package_and_nothing_else(wheel: zipfile.ZipFile) -> None:
+    version = airflow_provider_envoke.__version__
+
+    top_level = {name.split("/")[0] for name in wheel.namelist()}
+
+    assert top_level == {"airflow_provider_envoke", f"airflow_provider_envoke-{version}.dist-info"}
+
+
+def test_the_wheel_holds_every_module_the_type_marker_and_the_licence(wheel: zipfile.ZipFile) -> None:
+    names = set(wheel.namelist())
+    package = ROOT / "airflow_provider_envoke"
+    modules = {path.relative_to(ROOT).as_posix() for path in package.rglob("*.py")}
+
+    assert modules <= names
+    assert "airflow_provider_envoke/py.typed" in names
+    (licence,) = (name for name in names if name.endswith(".dist-info/licenses/LICENSE"))
+    assert wheel.read(licence) == (ROOT / "LICENSE").read_bytes()
+
+
+def test_the_wheel_declares_the_provider_and_the_pytest_plugin(wheel: zipfile.ZipFile) -> None:
+    (name,) = (name for name in wheel.namelist() if name.endswith(".dist-info/entry_points.txt"))
+
+    entry_points = wheel.read(name).decode()
+
+    assert "[apache_airflow_provider]" in entry_points
+    assert "[pytest11]" in entry_points
+
+
+def test_airflow_lists_the_provider() -> None:
+    output = airflow("providers", "list", "--output", "json")
+
+    (row,) = (row for row in table(output) if row["package_name"] == "airflow-provider-envoke")
+    assert row["version"] == airflow_provider_envoke.__version__
+
+
+def test_airflow_lists_the_connection_type_without_a_warning_of_ours() -> None:
+    output = airflow("providers", "hooks", "--output", "json")
+
+    (row,) = (row for row in table(output) if row["connection_type"] == "envoke")
+    assert row["class"] == "airflow_provider_envoke.hooks.envoke.EnvokeHook"
+    printed_before = output[: output.rindex("\n[") + 1] if "\n[" in output else ""
+    assert lines_about_us(printed_before) == []
+
+
+def test_airflow_tests_a_good_connection(airflow_db: Path, envoke_sandbox: Sandbox) -> None:
+    output = airflow("connections", "test", "envoke_default", **connection(envoke_sandbox))
+
+    assert "Connection success!" in output
+
+
+def test_airflow_says_what_is_wrong_with_a_key(airflow_db: Path, envoke_sandbox: Sandbox) -> None:
+    wrong = connection(envoke_sandbox, password="not-the-key-of-this-account")
+
+    output = airflow("connections", "test", "envoke_default", expected=None, **wrong)  # 2.11 exits with 0
+
+    assert "Connection failed!" in output
+    assert "401" in output
+    assert "not-the-key-of-this-account" not in output
+
+
+def connection(sandbox: Sandbox, **changes: str) -> dict[str, str]:
+    return {
+        "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
+        "AIRFLOW_CONN_ENVOKE_DEFAULT": json.dumps({**sandbox.connection, **changes}),
+    }

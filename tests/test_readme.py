@@ -1,0 +1,97 @@
+"""What README shows is run: its Python blocks, its reason codes, its example table, its arguments."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from airflow_provider_envoke.core.config import EXTRAS
+from airflow_provider_envoke.core.report import REASONS
+from airflow_provider_envoke.operators.sync import BaseEnvokeSyncOperator
+
+if TYPE_CHECKING:
+    from airflow_provider_envoke.sandbox.thread import Sandbox
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+HOST = "https://e1.envoke.com"
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=[block.split("\n")[0][:40] for block in BLOCKS])
+def test_every_python_block_runs(
+    block: str, envoke_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    jon = {"id": 1001, "email": "jon@example.com", "remote_id": "436D-SF92", "city": "Laval"}
+    envoke_sandbox.reset([jon])
+    monkeypatch.setenv("AIRFLOW_CONN_ENVOKE_DEFAULT", json.dumps(envoke_sandbox.connection))
+    monkeypatch.setattr("airflow_provider_envoke.core.config.DEFAULT_HOST", envoke_sandbox.url)
+    monkeypatch.setattr(envoke_sandbox._server, "_authorization", b"Basic QVBJIElEOkFQSSBrZXk=") if (
+        "API key" in block
+    ) else None
+    names: dict[str, object] = {}
+
+    exec(compile(block, "README.md", "exec"), names)
+    if "test_my_task" in names:
+        names["test_my_task"](envoke_sandbox, monkeypatch)  # type: ignore[operator]
+
+    if "SyncRun" in block:
+        assert "updated                              1" in capsys.readouterr().out
+    if "EnvokeHook" in block:
+        assert "Sandbox account 1" in capsys.readouterr().out
+        assert len(envoke_sandbox.contacts) == 2
+
+
+def test_there_are_blocks_to_run() -> None:
+    assert len(BLOCKS) >= 5
+
+
+def test_every_reason_is_explained_with_the_words_of_the_code() -> None:
+    shown = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|$", README, re.MULTILINE))
+    assert {reason: shown.get(reason) for reason in REASONS} == REASONS
+
+
+def test_every_argument_of_the_sync_operators_is_listed_with_its_default() -> None:
+    rows = dict(re.findall(r"^\| `(\w+)` \| ([^|]*?) \|", README, re.MULTILINE))
+    arguments = inspect.signature(BaseEnvokeSyncOperator.__init__).parameters
+    words = {True: "on", False: "off", None: None, (): "none"}
+    for name, parameter in arguments.items():
+        if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
+            continue
+        assert name in rows, f"{name} is not in README"
+        default = words.get(parameter.default, parameter.default) if parameter.default != 0 else 0
+        if parameter.default is False or parameter.default is True:
+            default = words[parameter.default]
+        if default is not None:
+            assert str(default) in rows[name].replace('"', "").replace("`", ""), name
+
+
+def test_every_extra_of_the_connection_is_listed() -> None:
+    assert set(re.findall(r"^\| extra `(\w+)`", README, re.MULTILINE)) == set(EXTRAS)
+
+
+def test_every_example_is_listed() -> None:
+    listed = re.findall(r"\(example_dags/(\w+)\.py\)", README)
+    assert sorted(listed) == sorted(path.stem for path in (ROOT / "example_dags").glob("*.py"))
+
+
+def test_every_make_target_of_readme_exists() -> None:
+    targets = set(re.findall(r"^\.PHONY: (\S+)", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"^make (\w+)", README, re.MULTILINE)) <= targets
+
+
+def test_every_link_within_the_repository_leads_somewhere() -> None:
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", README) if not link.startswith("http")]
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_the_request_arithmetic_adds_up() -> None:
+    for contacts, requests in re.findall(r"^\| ([\d,]+) \| ([\d,]+) requests", README, re.MULTILINE):
+        count = int(contacts.replace(",", ""))
+        assert int(requests.replace(",", "")) == -(-count // 99) + count // 100
