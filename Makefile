@@ -4,13 +4,14 @@
 PYTHON ?= python3
 AIRFLOW ?= 3
 
-LINES := 3 2.11
+LINES := 3 3.1 2.11
 # The release that `make constraints` pins for each line.
 RELEASE_3 := 3.3.2
+RELEASE_3.1 := 3.1.8
 RELEASE_2.11 := 2.11.2
 
 ifeq ($(filter $(AIRFLOW),$(LINES)),)
-$(error AIRFLOW=$(AIRFLOW) is not known here: say AIRFLOW=3 or AIRFLOW=2.11)
+$(error AIRFLOW=$(AIRFLOW) is not known here: say AIRFLOW=3, AIRFLOW=3.1 or AIRFLOW=2.11)
 endif
 
 BIN := .venv/airflow-$(AIRFLOW)/bin
@@ -80,7 +81,7 @@ sandbox: $(STAMP)
 constraints:
 	@$(CHECK_PYTHON)
 	@for line in $(LINES); do \
-		case $$line in 3) release=$(RELEASE_3);; *) release=$(RELEASE_2.11);; esac; \
+		case $$line in 3) release=$(RELEASE_3);; 3.1) release=$(RELEASE_3.1);; *) release=$(RELEASE_2.11);; esac; \
 		echo "Resolving Airflow $$release for constraints/airflow-$$line.txt"; \
 		rm -rf .venv/fresh && $(PYTHON) -m venv .venv/fresh \
 		&& .venv/fresh/bin/python $(PIP_INSTALL) apache-airflow==$$release -e '.[dev]' \
