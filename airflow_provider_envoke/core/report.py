@@ -37,6 +37,7 @@ REASONS = {
     "missing_column": "the row lacks a column that field_map names",
     "duplicate_key": "the key came in an earlier row, with other values",
     "duplicate_row": "the key came in an earlier row, with the same values",
+    "already_written": "an earlier try of this run has written the row",
     "shared_email": "another row or contact has this e-mail address",
     "ambiguous_match": "several contacts have this key",
     "not_found": "no contact has this key",

@@ -10,15 +10,19 @@ from airflow_provider_envoke.core.payload import build_payload
 from airflow_provider_envoke.core.plan import Decision, Wanted, match_key, reject
 from airflow_provider_envoke.core.protocol import PAGE_SIZE
 from airflow_provider_envoke.exceptions import EnvokeDataError
+from airflow_provider_envoke.sync.resume import RowsChangedError, RowsDigest
 from airflow_provider_envoke.sync.seen import Claims, digest_of, payload_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from airflow_provider_envoke.core.options import SyncOptions
+    from airflow_provider_envoke.sync.resume import Checkpoint
 
 #: Rows that are read and compared together: one fewer than a page holds, for a page that is not full is the last.
 BATCH_ROWS = PAGE_SIZE - 1
+
+_ALREADY_WRITTEN = Decision("skip", reason="already_written", message="an earlier try has written this row")
 
 
 @dataclass(slots=True)
@@ -29,11 +33,21 @@ class Batch:
     :param wanted: rows to be compared, each key once.
     :param decided: rows whose outcome is known without asking Envoke.
     :param after_all: whether every earlier row has to be finished first, because one of them has the same key.
+    :param last_row: number of the last row.
+    :param digest: of all rows up to the last one; kept with ``strategy="all"`` alone.
+    :param done: numbers of the wanted rows that have their outcome.
+    :param again: numbers of the wanted rows that failed, and may succeed in another run.
+    :param finished: whether all of them have their outcome, and the run was not stopped before.
     """
 
     wanted: list[Wanted] = field(default_factory=list)
     decided: list[tuple[Wanted, Decision]] = field(default_factory=list)
     after_all: bool = False
+    last_row: int = 0
+    digest: str = ""
+    done: set[int] = field(default_factory=set)
+    again: list[int] = field(default_factory=list)
+    finished: bool = False
 
     def __len__(self) -> int:
         return len(self.wanted) + len(self.decided)
@@ -43,13 +57,17 @@ class Intake:
     """
     Turns rows into batches; duplicates and shared addresses are found here, in the order of the rows.
 
-    Its state: the number of the last row, and which keys and addresses earlier rows have claimed.
+    Its state: the number of the last row, a digest of the rows so far, and which keys and addresses earlier rows
+    have claimed.
 
     :param options: the choices of the run.
+    :param resume_from: how far an earlier run has come with the same rows.
     """
 
-    def __init__(self, options: SyncOptions) -> None:
+    def __init__(self, options: SyncOptions, resume_from: Checkpoint | None = None) -> None:
         self._options = options
+        self._resume_from = resume_from
+        self._digest = RowsDigest() if options.strategy == "all" else None
         self._row = 0
         self._keys = Claims()
         self._emails = Claims()
@@ -61,22 +79,50 @@ class Intake:
         self._emails.close()
 
     def batches(self, rows: Iterable[Mapping[str, Any]]) -> Iterator[Batch]:
-        """Yield the rows in batches, all of them: nothing is kept back for the next call."""
+        """
+        Yield the rows in batches, all of them: nothing is kept back for the next call.
+
+        :raises RowsChangedError: if the rows are not those of the earlier run.
+        """
         for row in rows:
             wanted, decision, repeats = self._judge(row)
             if repeats and any(other.key == wanted.key for other in self._batch.wanted):
                 yield self._next_batch()
+            if self._digest is not None:
+                decision = self._follow(wanted, decision, self._digest)
             if decision is not None:
                 self._batch.decided.append((wanted, decision))
             else:
                 self._batch.wanted.append(wanted)
                 self._batch.after_all |= repeats
+            self._batch.last_row = wanted.row
         if len(self._batch):
             yield self._next_batch()
+
+    def check_resumed(self) -> None:
+        """
+        Check, after the last row, that all rows of the earlier run were there.
+
+        :raises RowsChangedError: if there were fewer.
+        """
+        if self._resume_from is not None and self._row < self._resume_from.row:
+            raise RowsChangedError
 
     def _next_batch(self) -> Batch:
         full, self._batch = self._batch, Batch()
         return full
+
+    def _follow(self, wanted: Wanted, decision: Decision | None, digest: RowsDigest) -> Decision | None:
+        """Keep the digest of what is asked for, and leave out what the earlier run has written."""
+        if decision is None:
+            digest.add(wanted)
+        self._batch.digest = str(digest)
+        earlier = self._resume_from
+        if earlier is None:
+            return decision
+        if wanted.row == earlier.row and self._batch.digest != earlier.digest:
+            raise RowsChangedError
+        return _ALREADY_WRITTEN if decision is None and earlier.covers(wanted.row) else decision
 
     def _judge(self, row: Mapping[str, Any]) -> tuple[Wanted, Decision | None, bool]:
         """Return the row, what is decided about it already, and whether it repeats an earlier row's key."""

@@ -14,6 +14,7 @@ from airflow_provider_envoke.exceptions import EnvokeTransientError
 from airflow_provider_envoke.sync.intake import Intake
 from airflow_provider_envoke.sync.planner import Decisions, Planner
 from airflow_provider_envoke.sync.reader import ContactReader
+from airflow_provider_envoke.sync.resume import Checkpoints
 from airflow_provider_envoke.sync.writer import Writer
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from airflow_provider_envoke.core.config import EnvokeConfig
     from airflow_provider_envoke.core.options import SyncOptions
     from airflow_provider_envoke.sync.intake import Batch
+    from airflow_provider_envoke.sync.resume import Checkpoint
 
 _STOPPED = reject(Violation("", "stopped", "the run ended before this row was confirmed; run it again"))
 
@@ -36,20 +38,28 @@ class Pipeline:
     :param options: the choices of the run.
     :param tally: counts each row's outcome.
     :param on_reject: called with each row that is rejected.
+    :param resume_from: how far an earlier run has come with the same rows.
     """
 
     def __init__(
-        self, config: EnvokeConfig, options: SyncOptions, tally: Tally, on_reject: Callable[[Reject], None]
+        self,
+        config: EnvokeConfig,
+        options: SyncOptions,
+        tally: Tally,
+        on_reject: Callable[[Reject], None],
+        resume_from: Checkpoint | None = None,
     ) -> None:
         self.client = BulkClient(
             config, concurrency=options.concurrency, requests_per_second=options.requests_per_second
         )
         self.reader = ContactReader(self.client)
         self.failure: BaseException | None = None
+        # A row that is tried again would undo what a later one with its key has written.
+        self.checkpoints = Checkpoints(max_again=0) if options.on_duplicate == "last" else Checkpoints()
         self._options = options
         self._tally = tally
         self._on_reject = on_reject
-        self._intake = Intake(options)
+        self._intake = Intake(options, resume_from)
         self._planner = Planner(self.reader, options)
         self._writer = Writer(self.client, options)
         self._batches: set[asyncio.Task[None]] = set()
@@ -86,7 +96,7 @@ class Pipeline:
                 await self._room.acquire()
                 if self._stopping or self.failure is not None:
                     self._room.release()
-                    self._settle(batch, set())
+                    self._settle(batch)
                 else:
                     self._start(batch)
         self._raise_failure()
@@ -97,6 +107,7 @@ class Pipeline:
 
         :raises EnvokeError: what stopped the run, if something did.
         """
+        self._intake.check_resumed()
         await self._drain()
         self._raise_failure()
 
@@ -113,23 +124,28 @@ class Pipeline:
         async with self._submitting:
             self._tally.rows += len(unfinished)
             for batch in self._intake.batches(unfinished):
-                self._settle(batch, set())
+                self._settle(batch)
 
     def _start(self, batch: Batch) -> None:
-        planned, done = asyncio.Event(), set[int]()
-        task = asyncio.create_task(self._run(batch, done, self._previous_planned, planned))
+        planned = asyncio.Event()
+        self.checkpoints.begin(batch)
+        task = asyncio.create_task(self._run(batch, self._previous_planned, planned))
         self._previous_planned = planned
         self._batches.add(task)
-        task.add_done_callback(partial(self._finished, batch, done, planned))
+        task.add_done_callback(partial(self._finished, batch, planned))
 
-    def _finished(self, batch: Batch, done: set[int], planned: asyncio.Event, task: asyncio.Task[None]) -> None:
+    def _finished(self, batch: Batch, planned: asyncio.Event, task: asyncio.Task[None]) -> None:
         """Called however a batch ends, also if it was stopped before it began."""
         planned.set()
-        self._settle(batch, done)
+        self._settle(batch)
         self._batches.discard(task)
         self._room.release()
-        error = None if task.cancelled() else task.exception()
-        if error is not None and self.failure is None:
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is None:
+            self.checkpoints.finish(batch)
+        elif self.failure is None:
             self.failure = error
             for other in self._batches:
                 other.cancel()
@@ -143,14 +159,12 @@ class Pipeline:
         if self.failure is not None:
             raise self.failure
 
-    async def _run(
-        self, batch: Batch, done: set[int], previous_planned: asyncio.Event, planned: asyncio.Event
-    ) -> None:
+    async def _run(self, batch: Batch, previous_planned: asyncio.Event, planned: asyncio.Event) -> None:
         try:
             draft = await self._planner.draft(batch)
         except EnvokeTransientError as error:
             for wanted in batch.wanted:
-                self._count(wanted, self._writer.note_unanswered(error), done)
+                self._count(batch, wanted, self._writer.note_unanswered(error))
             return
         await previous_planned.wait()
         decisions = self._planner.settle(draft)
@@ -160,17 +174,17 @@ class Pipeline:
             if decision.action in OUTCOME_OF and not self._options.plan_only:
                 writes.append((wanted, decision))
             else:
-                self._count(wanted, decision, done)
+                self._count(batch, wanted, decision)
         if writes:
-            await self._write_all(writes, done)
+            await self._write_all(batch, writes)
 
-    async def _write_all(self, writes: Decisions, done: set[int]) -> None:
+    async def _write_all(self, batch: Batch, writes: Decisions) -> None:
         """Write side by side, by no more workers than requests may be under way."""
         waiting = iter(writes)
 
         async def work() -> None:
             for wanted, decision in waiting:
-                self._count(wanted, await self._writer.write(wanted, decision), done)
+                self._count(batch, wanted, await self._writer.write(wanted, decision))
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -182,16 +196,21 @@ class Pipeline:
             return
         raise failure
 
-    def _settle(self, batch: Batch, done: set[int]) -> None:
+    def _settle(self, batch: Batch) -> None:
         """Give every row that has no outcome yet the one that says so: none is lost from the counts."""
         for wanted, decision in batch.decided:
-            self._count(wanted, decision, done)
+            self._tell(wanted, decision)
         for wanted in batch.wanted:
-            if wanted.row not in done:
-                self._count(wanted, _STOPPED, done)
+            if wanted.row not in batch.done:
+                self._tell(wanted, _STOPPED)
 
-    def _count(self, wanted: Wanted, decision: Decision, done: set[int]) -> None:
-        done.add(wanted.row)
+    def _count(self, batch: Batch, wanted: Wanted, decision: Decision) -> None:
+        batch.done.add(wanted.row)
+        if decision.action == "reject":
+            batch.again.append(wanted.row)
+        self._tell(wanted, decision)
+
+    def _tell(self, wanted: Wanted, decision: Decision) -> None:
         self._tally.add(decision, row=wanted.row, examples=self._options.plan_only)
         if decision.action == "reject":
             self._on_reject(Reject(wanted.row, wanted.key, decision.reason, decision.field, decision.message))

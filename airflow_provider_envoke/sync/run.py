@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_envoke.core.report import Reject, SyncReport, Tally
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
     from airflow_provider_envoke.core.config import EnvokeConfig
     from airflow_provider_envoke.core.options import SyncOptions
+    from airflow_provider_envoke.sync.resume import Checkpoint, Checkpoints
+
+CHECKPOINT_EVERY_S = 5.0
 
 
 class SyncRun:
@@ -27,12 +31,15 @@ class SyncRun:
     The caller's thread fetches the rows, so that database drivers and signals (SIGTERM, a task's timeout) work as
     in any program; whatever interrupts it stops the requests too, and :meth:`report` then tells what was done.
 
-    Its state: the counts, and whether somebody has asked it to stop.
+    Its state: the counts, the last checkpoint that was told and when, and whether somebody has asked it to stop.
 
     :param config: the account.
     :param options: the choices of the run.
     :param on_reject: called, in the other thread, with each row that is rejected; its key is personal data.
     :param total_rows: how many rows there are, if that is known, for the progress in the log.
+    :param resume_from: with ``strategy="all"``, how far an earlier run has come: the rows up to there are skipped.
+    :param on_checkpoint: with ``strategy="all"``, called in the caller's thread every few seconds, and before
+        :meth:`run` raises, with how far the run has come.
     """
 
     def __init__(
@@ -42,11 +49,17 @@ class SyncRun:
         *,
         on_reject: Callable[[Reject], None] = lambda _: None,
         total_rows: int | None = None,
+        resume_from: Checkpoint | None = None,
+        on_checkpoint: Callable[[Checkpoint], None] | None = None,
     ) -> None:
         self._config = config
         self._options = options
         self._on_reject = on_reject
         self._total_rows = total_rows
+        self._resume_from = resume_from
+        self._on_checkpoint = on_checkpoint
+        self._checkpoint = resume_from
+        self._checkpoint_at_s = 0.0
         self._tally = Tally()
         self._started_s = time.monotonic()
         self._seconds = 0.0
@@ -63,6 +76,8 @@ class SyncRun:
         :raises EnvokeAuthError: if the credentials are refused.
         :raises EnvokeTransientError: if the service is down.
         :raises EnvokeSyncError: if :meth:`cancel` was called.
+        :raises RowsChangedError: if the rows are not those that ``resume_from`` is about. Nothing can be reported
+            then: run again, without it.
         """
         self._started_s = time.monotonic()
         try:
@@ -90,31 +105,45 @@ class SyncRun:
         )
 
     def _run_on(self, loop: LoopThread, rows: Iterable[Mapping[str, Any]]) -> None:
-        pipeline = Pipeline(self._config, self._options, self._tally, self._on_reject)
+        pipeline = Pipeline(self._config, self._options, self._tally, self._on_reject, self._resume_from)
         loop.call(pipeline.open())
         # Rows that were read and not handed over yet. All that is done with a row is done in the loop's thread:
         # two threads that compute would only take turns.
         waiting: list[Mapping[str, Any]] = []
+        look = partial(self._look, pipeline.checkpoints)
         try:
             loop.spawn(log_progress(self._tally, self._total_rows))
             for row in rows:
                 waiting.append(row)
                 if len(waiting) == BATCH_ROWS:
-                    self._check_cancelled()
+                    look()
                     full, waiting = waiting, []
-                    loop.call(pipeline.submit(full), while_waiting=self._check_cancelled)
-            self._check_cancelled()
+                    loop.call(pipeline.submit(full), while_waiting=look)
+            look()
             last, waiting = waiting, []
-            loop.call(pipeline.submit(last), while_waiting=self._check_cancelled)
-            loop.call(pipeline.finish(), while_waiting=self._check_cancelled)
+            loop.call(pipeline.submit(last), while_waiting=look)
+            loop.call(pipeline.finish(), while_waiting=look)
         except BaseException:
             loop.call(pipeline.abort(waiting))
+            self._tell_checkpoint(pipeline.checkpoints)
             raise
         finally:
             loop.call(pipeline.close())
             self._requests = dict(pipeline.client.requests)
             self._read_by = pipeline.reader.read_by
 
-    def _check_cancelled(self) -> None:
+    def _look(self, checkpoints: Checkpoints) -> None:
         if self._cancelled.is_set():
             raise EnvokeSyncError("The run was stopped before its end; run it again to go on.")
+        if time.monotonic() - self._checkpoint_at_s >= CHECKPOINT_EVERY_S:
+            self._tell_checkpoint(checkpoints)
+
+    def _tell_checkpoint(self, checkpoints: Checkpoints) -> None:
+        """Tell how far the run is, if it is further than before."""
+        latest, before = checkpoints.latest, self._checkpoint
+        if self._on_checkpoint is None or self._options.strategy != "all" or self._options.plan_only:
+            return
+        if latest is not None and (before is None or latest.row > before.row):
+            self._checkpoint = latest
+            self._checkpoint_at_s = time.monotonic()
+            self._on_checkpoint(latest)
