@@ -84,7 +84,11 @@ def _give_up_at_once(dag: DAG) -> None:
 def _register(dag: DAG) -> None:
     """Airflow 3 runs what its database knows: put the DAG there, as the DAG processor would."""
     from airflow.dag_processing.bundles.manager import DagBundlesManager  # noqa: PLC0415
-    from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db  # noqa: PLC0415
+
+    try:
+        from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db  # noqa: PLC0415
+    except ImportError:  # Airflow 3.0 and 3.1
+        from airflow.models.dagbag import DagBag, sync_bag_to_db  # noqa: PLC0415
 
     DagBundlesManager().sync_bundles_to_db()
     bag = DagBag(dag_folder=os.devnull)

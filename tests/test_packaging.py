@@ -10,9 +10,11 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import airflow as airflow_package
 import pytest
 
 import airflow_provider_envoke
+from airflow_provider_envoke.core.config import EXTRAS
 
 if TYPE_CHECKING:
     from airflow_provider_envoke.sandbox.thread import Sandbox
@@ -117,6 +119,28 @@ def test_airflow_says_what_is_wrong_with_a_key(airflow_db: Path, envoke_sandbox:
     assert "Connection failed!" in output
     assert "401" in output
     assert "not-the-key-of-this-account" not in output
+
+
+PRINT_FORM = """
+import json
+from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService
+form = next(form for form in HookMetaService.hook_meta_data() if form.connection_type == "envoke")
+print(json.dumps(form.model_dump()))
+"""
+
+
+@pytest.mark.skipif(
+    airflow_package.__version__.startswith("2."), reason="Airflow 2 makes the form of the hook's methods"
+)
+def test_airflow_3_shows_the_form_with_its_labels_and_fields() -> None:
+    form = json.loads(run([sys.executable, "-c", PRINT_FORM]).splitlines()[-1])
+
+    assert form["standard_fields"]["password"]["title"] == "API key"
+    assert form["standard_fields"]["host"]["placeholder"] == "https://e1.envoke.com"
+    assert set(form["extra_fields"]) == set(EXTRAS)
+    types = {"string": str, "number": int, "integer": int}
+    for field in form["extra_fields"].values():
+        assert field["value"] is None or isinstance(field["value"], types[field["schema"]["type"][0]])
 
 
 def connection(sandbox: Sandbox, **changes: str) -> dict[str, str]:

@@ -174,16 +174,19 @@ class EnvokeHook(BaseHook):
         from wtforms import IntegerField, StringField  # noqa: PLC0415 - only Airflow's web server has it
         from wtforms.validators import Optional  # noqa: PLC0415
 
-        kinds = {"integer": IntegerField, "number": StringField, "string": StringField}
-        return {
-            name: kinds[field["schema"]["type"][0]](
+        kinds = {"integer": (IntegerField, int), "number": (StringField, str), "string": (StringField, str)}
+        widgets = {}
+        for name, field in CONNECTION_FIELDS.items():
+            widget, convert = kinds[field["schema"]["type"][0]]
+            default = field["schema"].get("default")
+            widgets[name] = widget(
                 field["label"],
                 description=field["description"],
-                default=field["schema"].get("default"),
+                # Airflow 3.1 hands the form on with the type of the field: text has a text as its default.
+                default=None if default is None else convert(default),
                 validators=[Optional()],
             )
-            for name, field in CONNECTION_FIELDS.items()
-        }
+        return widgets
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
