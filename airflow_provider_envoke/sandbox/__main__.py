@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from airflow_provider_envoke.sandbox.faults import FAULTS, Faults
 from airflow_provider_envoke.sandbox.server import SandboxServer
 from airflow_provider_envoke.sandbox.store import ContactStore, read_contacts
 
@@ -21,12 +22,16 @@ def main(arguments: list[str] | None = None) -> int:
         store = ContactStore(_read_seed(options.seed), duplicate_check=not options.no_duplicate_check)
     except (OSError, ValueError) as error:
         return _give_up(f"--seed {options.seed}: not a JSON list of contacts that can be read ({error})")
+    try:
+        faults = _read_faults(options)
+    except ValueError as error:
+        return _give_up(f"--fault: {error}")
     server = SandboxServer(
         store,
         api_id=options.api_id,
         api_key=options.api_key,
         latency_s=options.latency_ms / 1000,
-        refuse_in=options.refuse_in,
+        faults=faults,
     )
     try:
         asyncio.run(_serve(server, options.host, options.port))
@@ -40,16 +45,23 @@ async def _serve(server: SandboxServer, host: str, port: int) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    runner, port = await server.start(host, port)
+    port = await server.start(host, port)
     shown = f"[{host}]" if ":" in host else host
     sys.stdout.write(f"Envoke sandbox ready on http://{shown}:{port}/\n")
     sys.stdout.flush()
     await stop.wait()
-    await runner.cleanup()
+    await server.stop()
 
 
 def _read_seed(path: str | None) -> list[dict[str, Any]]:
     return read_contacts(Path(path).read_bytes()) if path else []
+
+
+def _read_faults(options: argparse.Namespace) -> Faults:
+    shares, contacts = dict(options.fault), dict(options.fault_for)
+    if len(shares) < len(options.fault) or len(contacts) < len(options.fault_for):
+        raise ValueError("one of them is given twice")
+    return Faults(shares, seed=options.fault_seed, contacts=contacts, retry_after_s=options.retry_after_s)
 
 
 def _give_up(reason: str) -> int:
@@ -71,6 +83,28 @@ def _milliseconds(text: str) -> float:
     return number
 
 
+def _seconds(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{number} is not a time to wait")
+    return number
+
+
+def _share(text: str) -> tuple[str, float]:
+    name, _, share = text.partition("=")
+    try:
+        return name, float(share)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a fault and its share, such as stall=0.1") from None
+
+
+def _key_and_name(text: str) -> tuple[str, str]:
+    key, _, name = text.rpartition("=")
+    if not key:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a contact's key and a fault, such as 1001=error_500")
+    return key, name
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m airflow_provider_envoke.sandbox",
@@ -85,8 +119,38 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--api-id", default="sandbox-id", help="API ID (default: sandbox-id)")
     parser.add_argument("--api-key", default="sandbox-key", help="API key (default: sandbox-key)")
     parser.add_argument("--no-duplicate-check", action="store_true", help="let contacts share an e-mail address")
-    parser.add_argument("--refuse-in", action="store_true", help="refuse the filter operator $in")
+    _add_faults(parser)
     return parser
+
+
+def _add_faults(parser: argparse.ArgumentParser) -> None:
+    faults = parser.add_argument_group("faults", "What goes wrong on purpose: " + ", ".join(FAULTS))
+    faults.add_argument(
+        "--fault",
+        metavar="NAME=SHARE",
+        type=_share,
+        action="append",
+        default=[],
+        help="strike this share of the requests, 0 to 1; may be given several times",
+    )
+    faults.add_argument(
+        "--fault-for",
+        metavar="KEY=NAME",
+        type=_key_and_name,
+        action="append",
+        default=[],
+        help="strike all writes of the contact with this id, e-mail address or remote id",
+    )
+    faults.add_argument(
+        "--fault-seed", metavar="N", type=int, default=0, help="another one strikes other requests (default: 0)"
+    )
+    faults.add_argument(
+        "--retry-after-s",
+        metavar="N",
+        type=_seconds,
+        default=1,
+        help="what Retry-After says, in seconds (default: 1)",
+    )
 
 
 if __name__ == "__main__":

@@ -39,13 +39,6 @@ def read_nested(prefix: str, query: Iterable[tuple[str, str]]) -> dict[str, Any]
     return tree
 
 
-def mentions(condition: Any, operator: str) -> bool:
-    """Return whether an operator stands anywhere in a tree of filters."""
-    if not isinstance(condition, dict):
-        return False
-    return operator in condition or any(mentions(inner, operator) for inner in condition.values())
-
-
 def select(store: ContactStore, filters: Mapping[str, Any]) -> Iterable[Contact]:
     """
     Return the contacts that match all filters, in the order of their ids.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_envoke.sandbox.filters import FilterError, mentions, read_nested, select
+from airflow_provider_envoke.sandbox.filters import FilterError, read_nested, select
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -16,13 +16,10 @@ _MAX_LIMIT = 100
 _MAX_DIGITS = 18  # what fits into 64 bits
 
 
-def list_contacts(
-    store: ContactStore, query: Sequence[tuple[str, str]], *, refuse_in: bool = False
-) -> list[Contact]:
+def list_contacts(store: ContactStore, query: Sequence[tuple[str, str]]) -> list[Contact]:
     """
     Return the page of contacts that a query asks for.
 
-    :param refuse_in: whether ``$in`` is an operator that no field takes.
     :raises FilterError: if the service would refuse the query.
     """
     plain = dict(query)
@@ -30,20 +27,13 @@ def list_contacts(
     if limit > _MAX_LIMIT:
         raise FilterError(f"'limit' may not be greater than {_MAX_LIMIT}")
     try:
-        found = _filtered(store, query, refuse_in)
+        found = select(store, read_nested("filter", query))
     except RecursionError:
         raise FilterError("The filters are nested too deeply") from None
     contacts = _sorted(found, read_nested("sort", query))
     page = itertools.islice(contacts, skip, skip + limit)
     fields = [name for name in plain.get("fields", "").split(",") if name]
     return [{name: contact.get(name) for name in fields} for contact in page] if fields else list(page)
-
-
-def _filtered(store: ContactStore, query: Sequence[tuple[str, str]], refuse_in: bool) -> Iterable[Contact]:
-    filters = read_nested("filter", query)
-    if refuse_in and mentions(filters, "$in"):
-        raise FilterError("Operator '$in' is not supported")
-    return select(store, filters)
 
 
 def _sorted(contacts: Iterable[Contact], orders: Mapping[str, Any]) -> Iterable[Contact]:

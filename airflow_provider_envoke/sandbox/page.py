@@ -60,7 +60,8 @@ def render_page(store: ContactStore, requests: Sequence[dict[str, Any]], stats: 
 
 
 def _request_row(request: dict[str, Any]) -> list[str]:
-    status = f'<td class="bad">{request["status"]}</td>' if request["status"] >= 400 else _cell(request["status"])
+    shown = f"{request['status'] or 'no answer'} {request['fault']}".strip()
+    status = _cell(shown, "bad" if request["fault"] or request["status"] >= 400 else "")
     texts = [_cell(request["method"]), _cell(request["path"])]
     return [*texts, _cell(request["query"][:300], "wide"), _cell(request["body"][:500], "wide"), status]
 

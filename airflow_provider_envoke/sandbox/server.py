@@ -4,37 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import json
 import time
 from base64 import b64encode
 from collections import Counter, deque
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 from aiohttp import web  # noqa: TID253 - the sandbox is a server; no DAG file imports it
 
-from airflow_provider_envoke.sandbox.filters import FilterError
-from airflow_provider_envoke.sandbox.listing import list_contacts
+from airflow_provider_envoke.sandbox.api import Answer, Api, Call, failure
+from airflow_provider_envoke.sandbox.failing import Struck
+from airflow_provider_envoke.sandbox.faults import carry_out
+from airflow_provider_envoke.sandbox.listener import Listener
 from airflow_provider_envoke.sandbox.page import render_page
-from airflow_provider_envoke.sandbox.store import read_contacts, refuse_constant
+from airflow_provider_envoke.sandbox.store import read_contacts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-    from airflow_provider_envoke.sandbox.store import Contact, ContactStore
+    from airflow_provider_envoke.sandbox.faults import Fault, Faults
+    from airflow_provider_envoke.sandbox.store import ContactStore
 
 _MAX_URL_BYTES = 8_192  # nginx's default [assumed]
-_KEPT_REQUESTS = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a handler answers: HTTP status and JSON body."""
-
-    status: int
-    body: Any
 
 
 @dataclass(slots=True)
@@ -47,6 +40,7 @@ class Stats:
     in_flight: int = 0
     max_in_flight: int = 0
     by_second: Counter[int] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the figures as JSON values."""
@@ -57,12 +51,13 @@ class Stats:
             "in_flight": self.in_flight,
             "max_in_flight": self.max_in_flight,
             "max_per_second": max(self.by_second.values(), default=0),
+            "faults": dict(self.faults),
         }
 
 
 class SandboxServer:
     """
-    Answers as the Envoke API does.
+    Answers as the Envoke API does, except to requests that a fault strikes.
 
     Its state: the store, what was asked lately, and figures about it.
 
@@ -70,7 +65,8 @@ class SandboxServer:
     :param api_id: user name of HTTP Basic.
     :param api_key: password of HTTP Basic.
     :param latency_s: seconds that every answer of the API takes.
-    :param refuse_in: whether ``$in`` is an operator that no field takes.
+    :param faults: decides which requests are struck; only requests with good credentials are.
+    :param keep_requests: how many of the last requests are kept.
     """
 
     def __init__(
@@ -80,34 +76,50 @@ class SandboxServer:
         api_id: str = "sandbox-id",
         api_key: str = "sandbox-key",
         latency_s: float = 0.0,
-        refuse_in: bool = False,
+        faults: Faults | None = None,
+        keep_requests: int = 1_000,
     ) -> None:
         self.store = store
-        self.requests: deque[dict[str, Any]] = deque(maxlen=_KEPT_REQUESTS)
+        self.requests: deque[dict[str, Any]] = deque(maxlen=keep_requests)
         self.stats = Stats()
+        self._api = Api(store)
         self._authorization = b"Basic " + b64encode(f"{api_id}:{api_key}".encode())
         self._latency_s = latency_s
-        self._refuse_in = refuse_in
+        self._faults = faults or None
+        self._listener = Listener(self.handle)
 
-    async def start(self, host: str, port: int) -> tuple[web.ServerRunner, int]:
+    async def start(self, host: str, port: int) -> int:
         """
-        Listen, and return what stops it and the port.
+        Listen, and return the port.
 
         :raises OSError: if the port is taken.
         """
-        runner = web.ServerRunner(
-            web.Server(self.handle, access_log=None, max_line_size=1 << 16), shutdown_timeout=1
-        )
-        await runner.setup()
-        await web.TCPSite(runner, host, port).start()
-        return runner, runner.addresses[0][1]
+        return await self._listener.open(host, port)
+
+    async def stop(self) -> None:
+        """Stop listening, and end the connections."""
+        await self._listener.close()
+
+    def reset(self, contacts: Iterable[Mapping[str, Any]] | None = None) -> None:
+        """
+        Forget the requests, and what they were struck by.
+
+        :param contacts: the account's contacts from now on; by default those that are there.
+        :raises ValueError: if they cannot be; then nothing has changed.
+        """
+        if contacts is not None:
+            self.store.replace(contacts)
+        self.requests.clear()
+        self.stats = Stats()
+        if self._faults is not None:
+            self._faults.forget()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
         if request.path.startswith(("/v1/", "/v2/")):
             return await self._handle_api(request)
-        if not _is_loopback(request.remote):
-            return web.Response(status=403, text="Only from this machine.\n")
+        if not _is_from_here(request):
+            return web.Response(status=403, text="Only from this machine, and by its own name.\n")
         if request.path == "/":
             page = render_page(self.store, self.requests, self.stats.as_dict())
             # A contact may hold half a surrogate pair, which UTF-8 has no bytes for.
@@ -125,101 +137,47 @@ class SandboxServer:
             content = await request.read()
             if self._latency_s:
                 await asyncio.sleep(self._latency_s)
-            answer = self._answer(request, content)
+            fault, answer = self._judge(request, content)
         finally:
             stats.in_flight -= 1
-        stats.by_status[answer.status] += 1
+        self._keep(request, content, fault, answer)
+        if fault is None:
+            return web.Response(status=answer.status, body=answer.content, content_type="application/json")
+        status = answer.status if fault.status is None else fault.status
+        retry_after_s = self._faults.retry_after_s if self._faults else 0
+        return await fault.fail(Struck(request, status, answer.content, retry_after_s, self._listener.refuse))
+
+    def _judge(self, request: web.BaseRequest, content: bytes) -> tuple[Fault | None, Answer]:
+        """Return the fault that strikes a request, if one does, and the API's answer."""
+        if len(request.raw_path) > _MAX_URL_BYTES:
+            return None, Answer.of(414, failure("Request-URI Too Large"))
+        given = request.headers.get("Authorization", "").encode(errors="replace")
+        if not hmac.compare_digest(given, self._authorization):
+            return None, Answer.of(401, failure("Authentication failed"))
+        # The raw query: aiohttp's ``query_string`` is decoded already, and "%2541" would become "A".
+        query = parse_qsl(request.rel_url.raw_query_string, keep_blank_values=True)
+        call = Call(request.method, request.path.rstrip("/"), query, content)
+        fault = self._faults.strike(call, self._api) if self._faults is not None else None
+        return fault, self._api.answer(call) if fault is None else carry_out(fault, call, self._api)
+
+    def _keep(self, request: web.BaseRequest, content: bytes, fault: Fault | None, answer: Answer) -> None:
+        """Remember the request, and count it by what the client gets to see."""
+        status = answer.status if fault is None or fault.status is None else fault.status
+        if status:
+            self.stats.by_status[status] += 1
+        if fault is not None:
+            self.stats.faults[fault.name] += 1
         self.requests.append(
             {
                 "method": request.method,
                 "path": request.path,
                 "query": request.query_string,
                 "body": content.decode(errors="replace"),
-                "status": answer.status,
+                "status": status,
+                "fault": fault.name if fault is not None else "",
+                "applied": answer.status == 200 and request.method != "GET",
             }
         )
-        return web.Response(
-            status=answer.status, body=json.dumps(answer.body).encode(), content_type="application/json"
-        )
-
-    def _answer(self, request: web.BaseRequest, content: bytes) -> Answer:
-        if len(request.raw_path) > _MAX_URL_BYTES:
-            return Answer(414, _failure("Request-URI Too Large"))
-        given = request.headers.get("Authorization", "").encode(errors="replace")
-        if not hmac.compare_digest(given, self._authorization):
-            return Answer(401, _failure("Authentication failed"))
-        # The raw query: aiohttp's ``query_string`` is decoded already, and "%2541" would become "A".
-        query = parse_qsl(request.rel_url.raw_query_string, keep_blank_values=True)
-        try:
-            return self._route(request.method, request.path.rstrip("/"), query, content)
-        except FilterError as error:
-            return _refusal(str(error))
-
-    def _route(self, method: str, path: str, query: list[tuple[str, str]], content: bytes) -> Answer:
-        parent, _, contact_id = path.rpartition("/")
-        if method == "PATCH" and path == "/v1/contacts":
-            return self._patch("", dict(query), content)
-        if method == "PATCH" and parent == "/v1/contacts":
-            return self._patch(contact_id, dict(query), content)
-        if method == "POST" and path == "/v1/contacts":
-            return self._post(dict(query), content)
-        if method == "GET":
-            return self._get(path, query)
-        return Answer(404, _failure("Not found"))
-
-    def _get(self, path: str, query: list[tuple[str, str]]) -> Answer:
-        if path == "/v1/contacts":
-            return Answer(200, list_contacts(self.store, query, refuse_in=self._refuse_in))
-        if path == "/v1/settings":
-            return Answer(200, {"id": 1, "name": "Sandbox account"})
-        group = {"/v1/interests": "interests", "/v1/autoresponders": "autoresponders"}.get(path)
-        if group or path == "/v1/customfields":
-            used = (contact[group or "custom_fields"] for contact in self.store.contacts.values())
-            names = sorted({name for names in used for name in names})
-            return Answer(200, {str(number): name for number, name in enumerate(names, start=1)})
-        return Answer(404, _failure("Not found"))
-
-    def _patch(self, contact_id: str, query: Mapping[str, str], content: bytes) -> Answer:
-        """PATCH in the three forms of article 1697196."""
-        body = _body(content)
-        if isinstance(body, Answer):
-            return body
-        given = body.get("id")
-        if contact_id and given not in (None, "") and str(given) != contact_id:
-            return _refusal(f"Provided 'id': {contact_id} does not match 'id' in request body ({given})")
-        keyfield = "id" if contact_id else query.get("keyfield") or ("id" if body.get("id") else "email")
-        if keyfield not in ("id", "email", "remote_id"):
-            return _refusal(f"Invalid 'keyfield': '{keyfield}'")
-        key = contact_id or body.get(keyfield)
-        if not key:
-            return _refusal(f"'{keyfield}' is required")
-        contact = self.store.find(keyfield, key)
-        if contact is None:
-            return _refusal(f"Item with {keyfield} '{key}' not found")
-        return self._write("Updated", contact, body)
-
-    def _post(self, query: Mapping[str, str], content: bytes) -> Answer:
-        """POST creates, and with ``upsert=1`` updates what is there (article 1697195)."""
-        body = _body(content)
-        if isinstance(body, Answer):
-            return body
-        keyfields = [
-            name for name in (query.get("keyfield"), "id", "email") if name in ("id", "email", "remote_id")
-        ]
-        found = (self.store.find(name, body[name]) for name in keyfields if body.get(name))
-        contact = next((item for item in found if item is not None), None) if query.get("upsert") == "1" else None
-        return self._write("Updated" if contact else "Created", contact, body)
-
-    def _write(self, text: str, contact: Contact | None, body: dict[str, Any]) -> Answer:
-        errors = self.store.errors(body, contact)
-        if errors:
-            return _refusal(*errors)
-        if contact is None:
-            contact = self.store.create(body)
-        else:
-            self.store.update(contact, body)
-        data = {**contact, "id": str(contact["id"])}
-        return Answer(200, {"success": True, "result_text": text, "result_data": data})
 
     async def _handle_admin(self, request: web.BaseRequest) -> web.StreamResponse:
         call = (request.method, request.path)
@@ -230,46 +188,40 @@ class SandboxServer:
         if call == ("GET", "/__sandbox__/requests"):
             return web.json_response(list(self.requests))
         if call == ("POST", "/__sandbox__/reset"):
-            return self._reset(await request.read())
+            return self._answer_reset(await request.read())
         return web.json_response({"error": "Not found"}, status=404)
 
-    def _reset(self, content: bytes) -> web.StreamResponse:
+    def _answer_reset(self, content: bytes) -> web.StreamResponse:
         """Forget the requests, and with a body take its list of contacts as the account's."""
         try:
-            if content.strip():
-                self.store.replace(read_contacts(content))
+            self.reset(read_contacts(content) if content.strip() else None)
         except ValueError as error:
             return web.json_response({"error": f"Not a list of contacts: {error}"}, status=400)
-        self.requests.clear()
-        self.stats = Stats()
         return web.json_response({"contacts": len(self.store.contacts)})
 
 
-def _body(content: bytes) -> dict[str, Any] | Answer:
-    """Read the body as JSON whatever the content type says: ``curl -d`` sends that of a form."""
-    if not content.strip():
-        return _refusal("Request body may not be empty")
+def _is_from_here(request: web.BaseRequest) -> bool:
+    """
+    Whether a request comes from this machine, and not by way of a web page that a browser on it shows.
+
+    The peer's address decides, never a header such as ``X-Forwarded-For``. A page whose name an attacker lets
+    resolve to 127.0.0.1 is told by the header Host, a page that posts here from elsewhere by the header Origin.
+    """
+    if not _is_loopback(request.remote):
+        return False
+    host, origin = request.headers.get("Host", ""), request.headers.get("Origin")
+    return _is_loopback(_host_name(host)) and origin in (None, f"http://{host}")
+
+
+def _host_name(host: str) -> str:
     try:
-        body = json.loads(content, parse_constant=refuse_constant)
-    except (ValueError, RecursionError):
-        body = None
-    if not isinstance(body, dict):
-        return _refusal("Request body is not a JSON object")
-    return body or _refusal("Request body may not be empty")
-
-
-def _refusal(*errors: str) -> Answer:
-    """A refusal with its messages (article 15147584)."""
-    text = "Validation failed, see 'result_data' -> 'errors'"
-    return Answer(400, _failure(text, {"errors": list(errors)}))
-
-
-def _failure(text: str, data: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    return {"success": False, "result_text": text, "result_data": dict(data or {})}
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
 
 
 def _is_loopback(address: str | None) -> bool:
     try:
-        return ip_address(address or "").is_loopback
+        return address == "localhost" or ip_address(address or "").is_loopback
     except ValueError:
         return False

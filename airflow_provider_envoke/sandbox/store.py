@@ -85,6 +85,12 @@ class ContactStore:
             if name in _INDEXED:
                 self._remember(contact, name)
 
+    def delete(self, contact: Contact) -> None:
+        """Remove a contact; its id is not used again."""
+        for name in _INDEXED:
+            self._forget(contact, name)
+        del self.contacts[contact["id"]]
+
     def errors(self, fields: Mapping[str, Any], contact: Contact | None) -> list[str]:
         """Return what the service finds wrong with a write; ``contact`` is the one to change, or ``None``."""
         return [

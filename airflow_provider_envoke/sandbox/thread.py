@@ -7,6 +7,7 @@ import copy
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from airflow_provider_envoke.sandbox.faults import Faults
 from airflow_provider_envoke.sandbox.server import SandboxServer
 from airflow_provider_envoke.sandbox.store import ContactStore
 
@@ -26,7 +27,12 @@ class Sandbox:
     :param contacts: the account's contacts; ``id`` may be left out.
     :param latency_s: seconds that every answer takes.
     :param duplicate_check: whether two contacts may not have one e-mail address.
-    :param refuse_in: whether the filter operator ``$in`` is refused.
+    :param faults: fault -> share of the requests that it strikes, 0 to 1; README lists the faults.
+    :param fault_seed: another one strikes other requests.
+    :param faults_for: id, e-mail address or remote id of a contact -> the fault that strikes all its writes.
+    :param retry_after_s: seconds that a fault's ``Retry-After`` says.
+    :param keep_requests: how many of the last requests :attr:`requests` holds.
+    :raises ValueError: if a fault or a share cannot be.
     """
 
     api_id = "sandbox-id"
@@ -38,11 +44,20 @@ class Sandbox:
         *,
         latency_s: float = 0.0,
         duplicate_check: bool = True,
-        refuse_in: bool = False,
+        faults: Mapping[str, float] | None = None,
+        fault_seed: int = 0,
+        faults_for: Mapping[str, str] | None = None,
+        retry_after_s: int = 1,
+        keep_requests: int = 1_000,
     ) -> None:
         store = ContactStore(contacts, duplicate_check=duplicate_check)
         self._server = SandboxServer(
-            store, api_id=self.api_id, api_key=self.api_key, latency_s=latency_s, refuse_in=refuse_in
+            store,
+            api_id=self.api_id,
+            api_key=self.api_key,
+            latency_s=latency_s,
+            faults=Faults(faults, seed=fault_seed, contacts=faults_for, retry_after_s=retry_after_s),
+            keep_requests=keep_requests,
         )
         self._loop: asyncio.AbstractEventLoop | None = None
         self.url = ""
@@ -52,7 +67,7 @@ class Sandbox:
         self._thread = threading.Thread(target=self._loop.run_forever, name="envoke-sandbox", daemon=True)
         self._thread.start()
         try:
-            self._runner, port = _wait_for(self._server.start("127.0.0.1", 0), self._loop)
+            port = _wait_for(self._server.start("127.0.0.1", 0), self._loop)
         except BaseException:
             self._stop(self._loop)
             raise
@@ -62,7 +77,7 @@ class Sandbox:
     def __exit__(self, *_: object) -> None:
         if self._loop is not None:
             try:
-                _wait_for(self._runner.cleanup(), self._loop)
+                _wait_for(self._server.stop(), self._loop)
             finally:
                 self._stop(self._loop)
 
@@ -87,7 +102,10 @@ class Sandbox:
 
     @property
     def requests(self) -> list[dict[str, Any]]:
-        """The last 1,000 requests, oldest first: method, path, query, body and status."""
+        """
+        The last requests, oldest first: method, path, query, body, status (0 if none was sent), the fault that
+        struck it or ``""``, and whether it was a write that was applied.
+        """
         return self._call(lambda: copy.deepcopy(list(self._server.requests)))
 
     @property
@@ -102,13 +120,7 @@ class Sandbox:
 
     def reset(self, contacts: Iterable[Mapping[str, Any]] = ()) -> None:
         """Make these the account's contacts, and forget the requests."""
-
-        def replace() -> None:
-            self._server.store.replace(contacts)
-            self._server.requests.clear()
-            self._server.stats = type(self._server.stats)()
-
-        self._call(replace)
+        self._call(lambda: self._server.reset(contacts))
 
     def _call(self, function: Callable[[], T]) -> T:
         """Call on the server's loop while it runs, so that no request is half way through a change."""

@@ -76,7 +76,9 @@ def test_the_switches_reach_the_server(tmp_path: Path) -> None:
     seed = tmp_path / "contacts.json"
     seed.write_text('[{"id": 1, "email": "a@x"}, {"id": 2, "email": "b@x"}]')
 
-    with started("--seed", str(seed), "--no-duplicate-check", "--refuse-in", "--latency-ms", "300") as (_, url):
+    with started(
+        "--seed", str(seed), "--no-duplicate-check", "--fault", "in_refused=1", "--latency-ms", "300"
+    ) as (_, url):
         shared = requests.patch(f"{url}/v1/contacts/2", json={"email": "a@x"}, auth=AUTH, timeout=10)
         refused = requests.get(f"{url}/v1/contacts?filter[email][$in][]=a@x", auth=AUTH, timeout=10)
 

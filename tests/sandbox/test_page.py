@@ -21,7 +21,15 @@ def markup(page: str) -> set[str]:
 
 
 def kept(**changed: Any) -> dict[str, Any]:
-    return {"method": "PATCH", "path": "/v1/contacts", "query": "", "body": "", "status": 200, **changed}
+    return {
+        "method": "PATCH",
+        "path": "/v1/contacts",
+        "query": "",
+        "body": "",
+        "status": 200,
+        "fault": "",
+        **changed,
+    }
 
 
 @pytest.mark.parametrize(

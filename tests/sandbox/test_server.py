@@ -175,4 +175,4 @@ def test_refused_credentials_and_their_key_are_not_kept(sandbox: Sandbox) -> Non
 
     (kept,) = sandbox.requests
     assert kept["status"] == 401
-    assert set(kept) == {"method", "path", "query", "body", "status"}
+    assert set(kept) == {"method", "path", "query", "body", "status", "fault", "applied"}

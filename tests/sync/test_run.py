@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_envoke.core.config import EnvokeConfig
 from airflow_provider_envoke.core.options import SyncOptions
 from airflow_provider_envoke.exceptions import EnvokeAuthError, EnvokeSyncError, EnvokeTransientError
-from airflow_provider_envoke.sandbox import server
+from airflow_provider_envoke.sandbox.faults import CHANGED_FEEDBACK
 from airflow_provider_envoke.sandbox.thread import Sandbox
 from airflow_provider_envoke.sync import SyncRun
 from tests.sync.running import FieldMap, PayloadRules, config_of, patches, sync
@@ -18,7 +18,6 @@ from tests.sync.running import FieldMap, PayloadRules, config_of, patches, sync
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from airflow_provider_envoke.sandbox.store import Contact, ContactStore
 
 ANA = {"email": "ana@example.com", "first_name": "Ana", "city": "Laval"}
 BO = {"email": "bo@example.com", "first_name": "Bo", "city": "Laval"}
@@ -231,7 +230,7 @@ def test_the_shared_address_guard_has_a_switch() -> None:
 
 
 def test_where_in_is_refused_the_account_is_read_page_by_page_once() -> None:
-    with Sandbox(contacts(250), refuse_in=True) as sandbox:
+    with Sandbox(contacts(250), faults={"in_refused": 1}) as sandbox:
         rows = [{**row, "city": "Québec"} for row in contacts(250)[::10]]
         report, _ = sync(sandbox, rows)
 
@@ -244,7 +243,7 @@ def test_where_in_is_refused_the_account_is_read_page_by_page_once() -> None:
 
 
 def test_later_rows_win_also_where_in_is_refused() -> None:
-    with Sandbox([ANA], refuse_in=True) as sandbox:
+    with Sandbox([ANA], faults={"in_refused": 1}) as sandbox:
         report, _ = sync(sandbox, [{**ANA, "city": "One"}, ANA], on_duplicate="last")
 
         assert report.updated == 2
@@ -370,22 +369,22 @@ def test_a_cancelled_run_stops_soon_and_reports() -> None:
         assert run.report().reasons == {"stopped": run.report().rows}
 
 
-def test_a_contact_that_somebody_deletes_in_between_is_reported(
-    envoke_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    envoke_sandbox.reset([ANA])
-    listing = server.list_contacts
+def test_a_contact_that_somebody_deletes_in_between_is_reported() -> None:
+    with Sandbox([ANA, BO], faults_for={"ana@example.com": "deleted"}) as sandbox:
+        report, rejects = sync(sandbox, [{**ANA, "city": "Québec"}, {**BO, "city": "Québec"}])
 
-    def list_then_delete(store: ContactStore, *arguments: Any, **options: Any) -> list[Contact]:
-        found = listing(store, *arguments, **options)
-        store.replace([])
-        return found
+        assert (report.updated, report.reasons) == (1, {"not_found": 1})
+        assert [reject.row for reject in rejects] == [1]
+        assert [contact["email"] for contact in sandbox.contacts] == ["bo@example.com"]
 
-    monkeypatch.setattr(server, "list_contacts", list_then_delete)
 
-    report, _ = sync(envoke_sandbox, [{**ANA, "city": "Québec"}])
+def test_what_somebody_else_changes_in_between_stays() -> None:
+    with Sandbox([ANA], faults={"changed": 1}) as sandbox:
+        report, _ = sync(sandbox, [{**ANA, "city": "Québec"}])
 
-    assert report.reasons == {"not_found": 1}
+        contact = sandbox.contact(email="ana@example.com")
+        assert report.updated == 1
+        assert (contact["city"], contact["feedback"]) == ("Québec", CHANGED_FEEDBACK)
 
 
 def test_what_the_service_refuses_is_reported_with_its_words(envoke_sandbox: Sandbox) -> None:

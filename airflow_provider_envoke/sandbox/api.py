@@ -1,0 +1,169 @@
+"""What the API answers to one call, without HTTP around it (articles 1697196, 1697195, 1697197)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_envoke.sandbox.filters import FilterError
+from airflow_provider_envoke.sandbox.listing import list_contacts
+from airflow_provider_envoke.sandbox.store import refuse_constant
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_provider_envoke.sandbox.store import Contact, ContactStore
+
+_KEYFIELDS = ("id", "email", "remote_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """
+    One call of the API.
+
+    :param path: decoded, without a slash at its end.
+    :param query: decoded, in its order.
+    """
+
+    method: str
+    path: str
+    query: list[tuple[str, str]]
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is answered: HTTP status and JSON."""
+
+    status: int
+    content: bytes
+
+    @classmethod
+    def of(cls, status: int, body: object) -> Answer:
+        """Return the answer with this body."""
+        return cls(status, json.dumps(body).encode())
+
+
+class Api:
+    """
+    Answers calls. Its state is the store's.
+
+    :param store: the account's contacts.
+    """
+
+    def __init__(self, store: ContactStore) -> None:
+        self.store = store
+
+    def answer(self, call: Call) -> Answer:
+        """Answer one call, and change the contacts as it says."""
+        parent, _, _ = call.path.rpartition("/")
+        try:
+            if call.method == "PATCH" and "/v1/contacts" in (call.path, parent):
+                return self._patch(call)
+            if call.method == "POST" and call.path == "/v1/contacts":
+                return self._post(call)
+            if call.method == "GET":
+                return self._get(call)
+        except FilterError as error:
+            return refusal(str(error))
+        return Answer.of(404, failure("Not found"))
+
+    def written_contact(self, call: Call) -> Contact | None:
+        """Return the contact that a PATCH is about, if there is one."""
+        body = _body(call.content)
+        key = None if isinstance(body, Answer) or call.method != "PATCH" else _key(call, body)
+        return None if key is None or isinstance(key, Answer) else self.store.find(*key)
+
+    def written_keys(self, call: Call) -> set[str]:
+        """Return all keys of the contact that a write is about, in lower case: of a new one, those in the body."""
+        body = _body(call.content)
+        if call.method not in ("PATCH", "POST") or isinstance(body, Answer):
+            return set()
+        contact = self.written_contact(call) or body
+        return {str(contact[name]).lower() for name in _KEYFIELDS if contact.get(name)}
+
+    def _get(self, call: Call) -> Answer:
+        if call.path == "/v1/contacts":
+            return Answer.of(200, list_contacts(self.store, call.query))
+        if call.path == "/v1/settings":
+            return Answer.of(200, {"id": 1, "name": "Sandbox account"})
+        group = {"/v1/interests": "interests", "/v1/autoresponders": "autoresponders"}.get(call.path)
+        if group or call.path == "/v1/customfields":
+            used = (contact[group or "custom_fields"] for contact in self.store.contacts.values())
+            names = sorted({name for names in used for name in names})
+            return Answer.of(200, {str(number): name for number, name in enumerate(names, start=1)})
+        return Answer.of(404, failure("Not found"))
+
+    def _patch(self, call: Call) -> Answer:
+        """PATCH in the three forms of article 1697196."""
+        body = _body(call.content)
+        if isinstance(body, Answer):
+            return body
+        key = _key(call, body)
+        if isinstance(key, Answer):
+            return key
+        contact = self.store.find(*key)
+        if contact is None:
+            return refusal("Item with {} '{}' not found".format(*key))
+        return self._write("Updated", contact, body)
+
+    def _post(self, call: Call) -> Answer:
+        """POST creates, and with ``upsert=1`` updates what is there (article 1697195)."""
+        body = _body(call.content)
+        if isinstance(body, Answer):
+            return body
+        query = dict(call.query)
+        keyfields = [name for name in (query.get("keyfield"), "id", "email") if name in _KEYFIELDS]
+        found = (self.store.find(name, body[name]) for name in keyfields if body.get(name))
+        contact = next((item for item in found if item is not None), None) if query.get("upsert") == "1" else None
+        return self._write("Updated" if contact else "Created", contact, body)
+
+    def _write(self, text: str, contact: Contact | None, body: dict[str, Any]) -> Answer:
+        errors = self.store.errors(body, contact)
+        if errors:
+            return refusal(*errors)
+        if contact is None:
+            contact = self.store.create(body)
+        else:
+            self.store.update(contact, body)
+        data = {**contact, "id": str(contact["id"])}
+        return Answer.of(200, {"success": True, "result_text": text, "result_data": data})
+
+
+def refusal(*errors: str) -> Answer:
+    """Return a refusal with its messages (article 15147584)."""
+    text = "Validation failed, see 'result_data' -> 'errors'"
+    return Answer.of(400, failure(text, {"errors": list(errors)}))
+
+
+def failure(text: str, data: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return the envelope of a failure."""
+    return {"success": False, "result_text": text, "result_data": dict(data or {})}
+
+
+def _key(call: Call, body: Mapping[str, Any]) -> tuple[str, Any] | Answer:
+    """Return the field and the value by which a PATCH finds its contact, or the refusal."""
+    contact_id = call.path.rpartition("/")[2] if call.path != "/v1/contacts" else ""
+    given = body.get("id")
+    if contact_id and given not in (None, "") and str(given) != contact_id:
+        return refusal(f"Provided 'id': {contact_id} does not match 'id' in request body ({given})")
+    keyfield = "id" if contact_id else dict(call.query).get("keyfield") or ("id" if given else "email")
+    if keyfield not in _KEYFIELDS:
+        return refusal(f"Invalid 'keyfield': '{keyfield}'")
+    key = contact_id or body.get(keyfield)
+    return (keyfield, key) if key else refusal(f"'{keyfield}' is required")
+
+
+def _body(content: bytes) -> dict[str, Any] | Answer:
+    """Read the body as JSON whatever the content type says: ``curl -d`` sends that of a form."""
+    if not content.strip():
+        return refusal("Request body may not be empty")
+    try:
+        body = json.loads(content, parse_constant=refuse_constant)
+    except (ValueError, RecursionError):
+        body = None
+    if not isinstance(body, dict):
+        return refusal("Request body is not a JSON object")
+    return body or refusal("Request body may not be empty")
