@@ -13,6 +13,7 @@ import pytest
 from airflow_provider_envoke.core.config import EXTRAS
 from airflow_provider_envoke.core.report import REASONS
 from airflow_provider_envoke.operators.sync import BaseEnvokeSyncOperator
+from airflow_provider_envoke.sandbox.faults import FAULTS
 
 if TYPE_CHECKING:
     from airflow_provider_envoke.sandbox.thread import Sandbox
@@ -73,6 +74,11 @@ def test_every_argument_of_the_sync_operators_is_listed_with_its_default() -> No
 
 def test_every_extra_of_the_connection_is_listed() -> None:
     assert set(re.findall(r"^\| extra `(\w+)`", README, re.MULTILINE)) == set(EXTRAS)
+
+
+def test_every_fault_of_the_sandbox_is_listed_with_the_words_of_the_code() -> None:
+    shown = re.findall(r"^\| `(\w+)` \| ([^|]*) \| (yes|no) \|$", README, re.MULTILINE)
+    assert shown == [(fault.name, fault.words, "yes" if fault.passing else "no") for fault in FAULTS.values()]
 
 
 def test_every_example_is_listed() -> None:

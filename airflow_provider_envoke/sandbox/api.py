@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_envoke.sandbox.store import Contact, ContactStore
 
+# json.loads would make a decoder for each body.
+_JSON = json.JSONDecoder(parse_constant=refuse_constant)
 _KEYFIELDS = ("id", "email", "remote_id")
 
 
@@ -161,7 +163,7 @@ def _body(content: bytes) -> dict[str, Any] | Answer:
     if not content.strip():
         return refusal("Request body may not be empty")
     try:
-        body = json.loads(content, parse_constant=refuse_constant)
+        body = _JSON.decode(content.decode(json.detect_encoding(content), "surrogatepass"))
     except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):

@@ -27,7 +27,7 @@ def started(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     try:
         assert process.stdout
         ready = process.stdout.readline()
-        found = re.fullmatch(r"Envoke sandbox ready on (http://127\.0\.0\.1:\d+)/\n", ready)
+        found = re.fullmatch(r"Envoke sandbox ready on (http://[\d.]+:\d+)/\n", ready)
         assert found, ready
         yield process, found[1]
     finally:

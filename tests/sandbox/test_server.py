@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
+import socket
 import threading
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
-from aiohttp import web
 
-from airflow_provider_envoke.sandbox.server import SandboxServer
-from airflow_provider_envoke.sandbox.store import ContactStore
 from airflow_provider_envoke.sandbox.thread import Sandbox
+from tests.sandbox.test_process import started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -135,24 +132,90 @@ def test_the_contacts_that_were_read_can_be_the_next_seed(sandbox: Sandbox) -> N
     assert sandbox.contacts == before.json()
 
 
-@pytest.mark.parametrize("path", ["/", "/__sandbox__/contacts", "/__sandbox__/requests", "/__sandbox__/stats"])
-def test_other_machines_are_refused_what_is_not_the_api(path: str) -> None:
-    server = SandboxServer(ContactStore([{"email": "jon@doe.com"}]))
-    peer: Any = SimpleNamespace(method="GET", path=path, remote="192.0.2.7")
-
-    response = asyncio.run(server.handle(peer))
-
-    assert response.status == 403
-    assert isinstance(response, web.Response)
-    assert "jon@doe.com" not in str(response.text)
+PAGES = ["/", "/__sandbox__/contacts", "/__sandbox__/requests", "/__sandbox__/stats"]
 
 
-def test_another_machine_cannot_reset_the_account() -> None:
-    server = SandboxServer(ContactStore([{"email": "jon@doe.com"}]))
-    peer: Any = SimpleNamespace(method="POST", path="/__sandbox__/reset", remote="192.0.2.7")
+def own_address() -> str:
+    """An address of this machine that is not loopback."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # sends nothing
+        except OSError:
+            pytest.skip("this machine has no network but loopback")
+        return str(probe.getsockname()[0])
 
-    assert asyncio.run(server.handle(peer)).status == 403
-    assert len(server.store.contacts) == 1
+
+@pytest.fixture(scope="module")
+def open_to_all() -> Iterator[str]:
+    """A sandbox that listens everywhere, asked by the address that other machines know."""
+    address = own_address()
+    with started("--host", "0.0.0.0") as (_, url):
+        yield f"http://{address}:{url.rpartition(':')[2]}"
+
+
+@pytest.mark.parametrize("headers", [{}, {"X-Forwarded-For": "127.0.0.1", "Forwarded": "for=127.0.0.1"}], ids=str)
+@pytest.mark.parametrize("path", PAGES)
+def test_who_does_not_come_by_loopback_is_refused_what_is_not_the_api(
+    open_to_all: str, path: str, headers: dict[str, str]
+) -> None:
+    refused = requests.get(open_to_all + path, headers={"Host": "localhost", **headers}, timeout=10)
+    served = requests.get(f"{open_to_all}/v1/settings", auth=AUTH, timeout=10)
+
+    assert (refused.status_code, refused.text) == (403, "Only from this machine, and by its own name.\n")
+    assert served.status_code == 200
+
+
+def test_who_does_not_come_by_loopback_cannot_reset_the_account(open_to_all: str) -> None:
+    requests.post(f"{open_to_all}/v1/contacts", json={"email": "jon@doe.com"}, auth=AUTH, timeout=10)
+
+    refused = requests.post(
+        f"{open_to_all}/__sandbox__/reset", data="[]", headers={"Host": "localhost"}, timeout=10
+    )
+
+    assert refused.status_code == 403
+    assert len(requests.get(f"{open_to_all}/v1/contacts", auth=AUTH, timeout=10).json()) == 1
+
+
+def test_unless_told_otherwise_it_listens_on_loopback_alone() -> None:
+    address = own_address()
+    with started() as (_, url), pytest.raises(ConnectionRefusedError):
+        socket.create_connection((address, int(url.rpartition(":")[2])), timeout=10)
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "evil.example:8025", "127.0.0.1.evil.example", "localhost.evil.example", "[", "192.0.2.1"],
+)
+def test_a_web_page_whose_name_was_made_to_lead_here_sees_nothing(sandbox: Sandbox, path: str, host: str) -> None:
+    refused = call(sandbox, "GET", path, headers={"Host": host})
+
+    assert refused.status_code == 403
+    assert "jon@doe.com" not in refused.text
+
+
+@pytest.mark.parametrize("host", ["localhost", "localhost:8025", "127.0.0.1", "127.3.2.1:99", "[::1]:8025"])
+def test_this_machine_has_several_names(sandbox: Sandbox, host: str) -> None:
+    headers = {"Host": host, "X-Forwarded-For": "192.0.2.7"}
+
+    assert call(sandbox, "GET", "/__sandbox__/contacts", headers=headers).status_code == 200
+
+
+def test_the_api_may_be_called_by_any_name(sandbox: Sandbox) -> None:
+    assert call(sandbox, "GET", "/v1/settings", headers={"Host": "sandbox:8025"}).status_code == 200
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1", "https://127.0.0.1", ""])
+def test_a_web_page_from_elsewhere_cannot_reset_the_account(sandbox: Sandbox, origin: str) -> None:
+    refused = call(sandbox, "POST", "/__sandbox__/reset", data="[]", headers={"Origin": origin})
+
+    assert refused.status_code == 403
+    assert len(sandbox.contacts) == 2
+
+
+def test_a_page_of_the_sandbox_itself_may_reset_the_account(sandbox: Sandbox) -> None:
+    assert call(sandbox, "POST", "/__sandbox__/reset", data="[]", headers={"Origin": sandbox.url}).ok
+    assert sandbox.contacts == []
 
 
 def test_the_highest_number_of_requests_at_once_is_counted() -> None:
