@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_provider_envoke.core import protocol
-from airflow_provider_envoke.core.fields import Violation
+from airflow_provider_envoke.core.consent import CONSENT_WITHDRAWN, raises_withdrawn_consent
+from airflow_provider_envoke.core.fields import Violation, allows_sending
 from airflow_provider_envoke.core.plan import Decision, Wanted, reject
 from airflow_provider_envoke.exceptions import EnvokeNotFoundError, EnvokeRejectedError, EnvokeTransientError
 from airflow_provider_envoke.sync.planner import resolve_missing
@@ -62,13 +63,30 @@ class Writer:
 
     async def _send(self, wanted: Wanted, decision: Decision) -> Decision:
         try:
-            await self._client.send(self._request(wanted, decision))
+            if await self._was_withdrawn(decision):
+                decision = reject(CONSENT_WITHDRAWN, decision.current)
+            else:
+                await self._client.send(self._request(wanted, decision))
         except EnvokeRejectedError as error:
             decision = reject(Violation("", "refused", str(error)), decision.current)
         except EnvokeTransientError as error:
             return self.note_unanswered(error)
         self._unanswered = 0
         return decision
+
+    async def _was_withdrawn(self, decision: Decision) -> bool:
+        """
+        Whether the person has said no since the contact was compared.
+
+        That can be long ago: a batch waits for its turn, and where ``$in`` is refused the account is read once,
+        when the run begins. The API has no conditional update, so the moment from this look to the write remains.
+        """
+        wanted_status = decision.changes.get("consent_status")
+        if not (self._options.consent_guard and decision.current is not None and allows_sending(wanted_status)):
+            return False
+        request = protocol.find_contacts({"id": decision.current["id"]}, fields=["id", "consent_status"])
+        contacts = await self._client.send(request)
+        return any(raises_withdrawn_consent(decision.changes, contact) for contact in contacts)
 
     def _request(self, wanted: Wanted, decision: Decision) -> Request:
         keyfield = self._options.keyfield

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 
 from airflow_provider_envoke.core.config import EnvokeConfig
 from airflow_provider_envoke.core.options import SyncOptions
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 ANA = {"email": "ana@example.com", "first_name": "Ana", "city": "Laval"}
 BO = {"email": "bo@example.com", "first_name": "Bo", "city": "Laval"}
+EXPRESS = {"consent_status": "Express", "consent_description": "Web form"}
+AUTH = (Sandbox.api_id, Sandbox.api_key)
 
 
 def contacts(count: int) -> list[dict[str, Any]]:
@@ -158,8 +162,7 @@ def test_later_rows_win_in_their_order_if_asked(envoke_sandbox: Sandbox, strateg
 
 def test_a_consent_that_an_earlier_row_revoked_is_not_raised_by_a_later_one(envoke_sandbox: Sandbox) -> None:
     envoke_sandbox.reset([ANA])
-    express = {"consent_status": "Express", "consent_description": "Web form"}
-    rows = [{**ANA, "consent_status": "Revoked"}, {**ANA, **express}]
+    rows = [{**ANA, "consent_status": "Revoked"}, {**ANA, **EXPRESS}]
 
     report, _ = sync(envoke_sandbox, rows, on_duplicate="last")
 
@@ -385,6 +388,42 @@ def test_what_somebody_else_changes_in_between_stays() -> None:
         contact = sandbox.contact(email="ana@example.com")
         assert report.updated == 1
         assert (contact["city"], contact["feedback"]) == ("Québec", CHANGED_FEEDBACK)
+
+
+@pytest.mark.parametrize("strategy", ["changed", "all"])
+def test_a_consent_that_is_revoked_after_it_was_read_is_not_raised(strategy: str) -> None:
+    with Sandbox([ANA], faults={"revoked": 1}) as sandbox:
+        report, _ = sync(sandbox, [{**ANA, **EXPRESS}], strategy=strategy)
+
+        assert report.reasons == {"consent_withdrawn": 1}
+        assert sandbox.contact(email="ana@example.com")["consent_status"] == "Revoked"
+
+
+def test_a_consent_that_is_revoked_after_the_account_was_read_page_by_page_is_not_raised() -> None:
+    last = "p299@example.com"
+    with Sandbox(contacts(300), faults={"in_refused": 1}) as sandbox:
+
+        def revoking() -> Iterator[dict[str, Any]]:
+            yield from ({**row, "city": "Québec"} for row in contacts(300)[:200])
+            while not patches(sandbox):  # the account was read, and the first batch is being written
+                time.sleep(0.01)
+            body = {"email": last, "consent_status": "Revoked"}
+            requests.patch(f"{sandbox.url}/v1/contacts", json=body, auth=AUTH, timeout=10)
+            yield from ({**row, **EXPRESS} for row in contacts(300)[200:])
+
+        report, rejects = sync(sandbox, revoking())
+
+        assert (report.updated, report.read_by) == (299, "pages")
+        assert [(reject.row, reject.reason) for reject in rejects] == [(300, "consent_withdrawn")]
+        assert sandbox.contact(email=last)["consent_status"] == "Revoked"
+
+
+def test_with_the_consent_guard_off_nobody_looks_again(envoke_sandbox: Sandbox) -> None:
+    envoke_sandbox.reset([ANA])
+
+    report, _ = sync(envoke_sandbox, [{**ANA, **EXPRESS}], consent_guard=False)
+
+    assert (report.updated, report.requests) == (1, {"read": 1, "write": 1})
 
 
 def test_what_the_service_refuses_is_reported_with_its_words(envoke_sandbox: Sandbox) -> None:
