@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import formatdate
 from functools import partial
@@ -80,9 +81,10 @@ async def stall(struck: Struck) -> web.StreamResponse:
 async def drip(struck: Struck) -> web.StreamResponse:
     """Send the answer byte by byte, all but the last one."""
     response = await _begin(struck)
-    for byte in struck.content[:-1]:
-        await response.write(bytes((byte,)))
-        await asyncio.sleep(_DRIP_EVERY_S)
+    with suppress(ConnectionError):  # the client has lost its patience
+        for byte in struck.content[:-1]:
+            await response.write(bytes((byte,)))
+            await asyncio.sleep(_DRIP_EVERY_S)
     return await stall(struck)
 
 
