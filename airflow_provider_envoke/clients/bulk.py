@@ -36,8 +36,8 @@ class BulkClient:
     """
     Sends requests side by side; every method belongs to one event loop.
 
-    Its state: the open session, the throttle, whether the credentials have worked (a 401 after that may pass),
-    and counts of what was sent.
+    Its state: the open session, the throttle, whether the credentials have worked (a 401 after that may pass, and
+    each request's first one), and counts of what was sent.
 
     :param config: account, host and limits.
     :param concurrency: how many requests may be under way.
@@ -94,7 +94,9 @@ class BulkClient:
             throttled = failure.status in (429, 503)
             if throttled and self._successes > successes:
                 attempt = 1
-            retry = should_retry(failure, idempotent=request.idempotent, authenticated=self._authenticated)
+            # A 401 may pass also where it comes first: a whole run is not given up before it was asked twice.
+            authenticated = self._authenticated or attempt == 1
+            retry = should_retry(failure, idempotent=request.idempotent, authenticated=authenticated)
             if not retry or attempt > self._config.max_retries:
                 raise failure
             await self._back_off(failure, attempt, throttled=throttled)

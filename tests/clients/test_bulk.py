@@ -68,7 +68,7 @@ def test_what_is_sent_is_what_the_article_says() -> None:
     [
         (400, REFUSED, EnvokeRejectedError),
         (400, NOT_FOUND, EnvokeNotFoundError),
-        (401, REFUSED, EnvokeAuthError),
+        (403, REFUSED, EnvokeAuthError),
         (200, REFUSED, EnvokeRejectedError),
         (301, b"", EnvokeRejectedError),
     ],
@@ -113,6 +113,16 @@ def test_a_refusal_for_haste_does_not_count_while_others_succeed() -> None:
         answers = send(server.url, *[UPDATE] * 20, max_retries=1)
 
     assert answers == [UPDATED] * 20
+
+
+def test_a_401_before_any_success_is_asked_about_once_more_and_then_believed() -> None:
+    with FaultyServer(answer(REFUSED, 401), answer(UPDATED)) as server:
+        assert send(server.url, UPDATE) == [UPDATED]
+    with FaultyServer(answer(REFUSED, 401)) as server:
+        (error,) = send(server.url, UPDATE)
+
+    assert type(error) is EnvokeAuthError
+    assert len(server.requests) == 2
 
 
 def test_a_401_after_a_success_may_pass() -> None:
