@@ -37,7 +37,7 @@ class BulkClient:
     Sends requests side by side; every method belongs to one event loop.
 
     Its state: the open session, the throttle, whether the credentials have worked (a 401 after that may pass, and
-    each request's first one), and counts of what was sent.
+    each request's first one), and counts of what was sent and of what succeeded.
 
     :param config: account, host and limits.
     :param concurrency: how many requests may be under way.
@@ -56,7 +56,7 @@ class BulkClient:
         self._config = config
         self._sleep = sleep
         self._authenticated = False
-        self._successes = 0
+        self.successes = 0
         self._proxy = _proxy_for(config)
         self.throttle = Throttle(concurrency, requests_per_second or config.requests_per_second, sleep=sleep)
         self.requests: Counter[str] = Counter()
@@ -87,12 +87,12 @@ class BulkClient:
         """
         attempt = 1
         while True:
-            successes = self._successes
+            successes = self.successes
             failure = await self._try(request)
             if not isinstance(failure, EnvokeAPIError):
                 return failure
             throttled = failure.status in (429, 503)
-            if throttled and self._successes > successes:
+            if throttled and self.successes > successes:
                 attempt = 1
             # A 401 may pass also where it comes first: a whole run is not given up before it was asked twice.
             authenticated = self._authenticated or attempt == 1
@@ -122,7 +122,7 @@ class BulkClient:
         finally:
             self.throttle.release()
         self._authenticated = True
-        self._successes += 1
+        self.successes += 1
         self.throttle.speed_up()
         return answer
 

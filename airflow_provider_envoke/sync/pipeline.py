@@ -163,8 +163,9 @@ class Pipeline:
         try:
             draft = await self._planner.draft(batch)
         except EnvokeTransientError as error:
+            unanswered = self._writer.note_unanswered(error)  # once: it was one request, whatever it asked for
             for wanted in batch.wanted:
-                self._count(batch, wanted, self._writer.note_unanswered(error))
+                self._count(batch, wanted, unanswered)
             return
         await previous_planned.wait()
         decisions = self._planner.settle(draft)

@@ -24,7 +24,8 @@ class Writer:
     """
     Sends updates and creations.
 
-    Its state: how many requests in a row, each with all its retries, have had no answer.
+    Its state: how many requests in a row, each with all its retries, have had no answer, and how many requests had
+    succeeded when the last of them failed.
 
     :param client: what the requests go through.
     :param options: the choices of the run.
@@ -34,6 +35,7 @@ class Writer:
         self._client = client
         self._options = options
         self._unanswered = 0
+        self._successes = 0
 
     async def write(self, wanted: Wanted, decision: Decision) -> Decision:
         """
@@ -52,10 +54,12 @@ class Writer:
 
     def note_unanswered(self, error: EnvokeTransientError) -> Decision:
         """
-        Return the rejection of a row that had no answer.
+        Return the rejection of the rows of a request that had no answer.
 
         :raises EnvokeTransientError: after :data:`MAX_UNANSWERED` of them in a row.
         """
+        if self._client.successes > self._successes:
+            self._successes, self._unanswered = self._client.successes, 0
         self._unanswered += 1
         if self._unanswered >= MAX_UNANSWERED:
             raise error

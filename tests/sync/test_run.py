@@ -15,6 +15,7 @@ from airflow_provider_envoke.exceptions import EnvokeAuthError, EnvokeSyncError,
 from airflow_provider_envoke.sandbox.faults import CHANGED_FEEDBACK
 from airflow_provider_envoke.sandbox.thread import Sandbox
 from airflow_provider_envoke.sync import SyncRun
+from airflow_provider_envoke.sync.writer import MAX_UNANSWERED
 from tests.sync.running import FieldMap, PayloadRules, config_of, patches, sync
 
 if TYPE_CHECKING:
@@ -333,6 +334,24 @@ def test_a_service_that_is_down_stops_the_run_before_every_row_was_tried() -> No
         run.run(contacts(10_000))
 
     assert run.report().reasons["no_answer"] < 20
+
+
+def test_reads_that_fail_now_and_then_cost_their_own_rows_and_not_the_run() -> None:
+    table = contacts(50 * 99)
+    with Sandbox(table, faults={"error_500": 0.6}) as sandbox:
+        report, _ = sync(sandbox, table)
+
+        failed = sandbox.stats["faults"]["error_500"]
+        assert failed > MAX_UNANSWERED
+        assert (report.unchanged, report.reasons) == ((50 - failed) * 99, {"no_answer": failed * 99})
+
+
+def test_a_service_that_answers_no_read_stops_the_run() -> None:
+    with Sandbox(faults={"error_500": 1}) as sandbox:
+        with pytest.raises(EnvokeTransientError, match="HTTP 500"):
+            sync(sandbox, contacts(10_000), concurrency=1)
+
+        assert MAX_UNANSWERED <= sandbox.stats["requests"] <= MAX_UNANSWERED + 4
 
 
 def test_an_interrupted_run_reports_what_was_done_and_the_next_one_finishes(envoke_sandbox: Sandbox) -> None:
