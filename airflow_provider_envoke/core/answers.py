@@ -57,7 +57,7 @@ def read_answer(request: Request, status: int, headers: Mapping[str, str], conte
     :raises EnvokeAuthError: on 401 and 403.
     :raises EnvokeNotFoundError: if no contact has the key.
     :raises EnvokeRejectedError: on any other refusal, and on redirects, which are never followed.
-    :raises EnvokeTransientError: on 408, 425, 429, 5xx, and on an answer that cannot be read.
+    :raises EnvokeTransientError: on 408, 425, 429, 5xx, and on an answer that was cut off or cannot be read.
     """
     if 300 <= status < 400:
         raise _redirected(request, status, headers.get("Location", ""))
@@ -123,13 +123,20 @@ def _error(request: Request, status: int, headers: Mapping[str, str], content: b
         )
     if len(messages) == 1 and _NOT_FOUND.fullmatch(messages[0]):
         return EnvokeNotFoundError(f"Envoke has no such contact; {what} answered HTTP {status}{said}.", **about)
-    if status >= 300 or (isinstance(data, dict) and data.get("success") is False):
+    if (status >= 300 and not _is_cut_off(content, data)) or (
+        isinstance(data, dict) and data.get("success") is False
+    ):
         return EnvokeRejectedError(f"Envoke refused {what} with HTTP {status}{said}.", **about)
     return EnvokeTransientError(
         f"Envoke's answer to {what} cannot be read: HTTP {status}{said}. Whether the request was carried "
         "out is not known; run the task again.",
         **about,
     )
+
+
+def _is_cut_off(content: bytes, data: Any) -> bool:
+    """Whether JSON began and cannot be read: a refusal that may have said anything, even "not found"."""
+    return data is _UNREADABLE and content.lstrip()[:1] in (b"{", b"[")
 
 
 def _looks(content: bytes, data: Any) -> str:
@@ -141,7 +148,7 @@ def _looks(content: bytes, data: Any) -> str:
         return "JSON without a message"
     if start.startswith((b"<!doctype", b"<html")):
         return "an HTML page: a proxy or another server answered"
-    if start.startswith((b"{", b"[")):
+    if _is_cut_off(content, data):
         return f"JSON that is cut off or broken, {len(content)} bytes"
     return f"not JSON, {len(content)} bytes"
 

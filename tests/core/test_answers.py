@@ -88,7 +88,6 @@ def test_a_refusal_behind_a_warning_is_a_refusal() -> None:
         pytest.param(b" \n", "(an empty answer)", id="blank"),
         pytest.param(b"<!DOCTYPE html><p>marker", "an HTML page: a proxy or another server answered", id="HTML"),
         pytest.param(b"\n <HTML>marker", "an HTML page", id="HTML upper case"),
-        pytest.param(b'{"success": false, "marker', "cut off or broken, 26 bytes", id="cut off"),
         pytest.param(b"marker", "(not JSON, 6 bytes)", id="text"),
         pytest.param({"error": "marker"}, "(JSON without a message)", id="another JSON"),
         pytest.param(UPDATED | {"result_text": ""}, "(JSON without a message)", id="success in the body"),
@@ -103,6 +102,28 @@ def test_the_status_decides_the_class_whatever_the_body(
     assert words in str(error)
     assert said in str(error)
     assert (error.method, error.path) == ("PATCH", "/v1/contacts/{id}")
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (400, EnvokeTransientError),  # it may have said "not found", or anything
+        (404, EnvokeTransientError),
+        (422, EnvokeTransientError),
+        (401, EnvokeAuthError),
+        (403, EnvokeAuthError),
+        (429, EnvokeTransientError),
+        (500, EnvokeTransientError),
+    ],
+)
+@pytest.mark.parametrize("body", [b'{"success": false, "marker', b' [{"success": false, "mark'])
+def test_a_refusal_that_was_cut_off_may_be_asked_for_again(
+    status: int, expected: type[EnvokeAPIError], body: bytes
+) -> None:
+    error = failure(UPDATE, status, body)
+
+    assert type(error) is expected
+    assert f"HTTP {status} (JSON that is cut off or broken, 26 bytes)" in str(error)
 
 
 @pytest.mark.parametrize(
