@@ -35,12 +35,17 @@ def config_of(sandbox: Sandbox, **parts: Any) -> EnvokeConfig:
 
 
 def sync(
-    sandbox: Sandbox, rows: Iterable[dict[str, Any]], batch_rows: int = BATCH_ROWS, **options: Any
+    sandbox: Sandbox,
+    rows: Iterable[dict[str, Any]],
+    batch_rows: int = BATCH_ROWS,
+    config: EnvokeConfig | None = None,
+    **options: Any,
 ) -> tuple[SyncReport, list[Reject]]:
     """Bring rows into the sandbox; return the report and the rejected rows, in their order."""
     rejects: list[Reject] = []
     with patch("airflow_provider_envoke.sync.run.BATCH_ROWS", batch_rows):
-        report = SyncRun(config_of(sandbox), SyncOptions(**options), on_reject=rejects.append).run(rows)
+        run = SyncRun(config or config_of(sandbox), SyncOptions(**options), on_reject=rejects.append)
+        report = run.run(rows)
     return report, sorted(rejects, key=lambda reject: reject.row)
 
 
