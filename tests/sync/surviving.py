@@ -7,6 +7,7 @@ A table of every kind of row, what each of its rows asks for, and the check that
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -106,38 +107,27 @@ def contacts_of(table: Sequence[Case]) -> list[dict[str, Any]]:
     return [case.contact for case in table if case.contact]
 
 
-def outcomes_of(report: SyncReport) -> dict[str, int]:
-    """The report's counts that are not 0."""
-    names = ("updated", "created", "unchanged", "skipped", "rejected")
-    return {name: getattr(report, name) for name in names if getattr(report, name)}
-
-
-def check_counts(
+def wrong_outcomes(
     table: Sequence[Case], report: SyncReport, rejects: Sequence[Reject], struck: Mapping[int, str] | None = None
-) -> None:
+) -> list[str]:
     """
-    Every row has its outcome, and exactly those are rejected that have to be, for their reason.
+    What is wrong with the counts, and the rows that should not have been rejected, or not for this reason.
 
-    :param struck: row number -> the reason for which a fault lets it be rejected.
+    :param struck: row number -> the fault that struck all writes of its contact.
     """
-    struck = struck or {}
-    reasons = {number: case.reason for number, case in enumerate(table, start=1) if case.reason} | struck
-    expected = {number: case.outcome for number, case in enumerate(table, start=1)}
-    expected |= dict.fromkeys(struck, "rejected")
-    counts: dict[str, int] = {}
-    for outcome in expected.values():
-        counts[outcome] = counts.get(outcome, 0) + 1
-    assert {reject.row: reject.reason for reject in rejects} == reasons
-    assert outcomes_of(report) == counts
-    assert sum(counts.values()) == report.rows == len(table)
+    stays = {number: PERMANENTLY[name][0] for number, name in (struck or {}).items()}
+    expected = {number: case.reason for number, case in enumerate(table, start=1) if case.reason} | stays
+    found = {reject.row: reject.reason for reject in rejects}
+    rows = sorted(expected.keys() | found.keys())
+    wrong = [f"row {row}: {found.get(row)}" for row in rows if found.get(row) != expected.get(row)]
+    counts = Counter("rejected" if number in stays else case.outcome for number, case in enumerate(table, start=1))
+    counts["rows"] = len(table)
+    names = ("rows", "updated", "created", "unchanged", "skipped", "rejected")
+    return wrong + [f"{name}: {getattr(report, name)}" for name in names if getattr(report, name) != counts[name]]
 
 
-def check_account(sandbox: Sandbox, table: Sequence[Case], struck: Mapping[int, str] | None = None) -> None:
-    """
-    The account is as the reference model says, and holds what somebody else changed.
-
-    :param struck: row number -> the fault that struck all its writes.
-    """
+def wrong_contacts(sandbox: Sandbox, table: Sequence[Case], struck: Mapping[int, str] | None = None) -> list[str]:
+    """The contacts that are not as the reference model says, changes by somebody else included."""
     struck = struck or {}
     written = [
         case.row
@@ -152,19 +142,21 @@ def check_account(sandbox: Sandbox, table: Sequence[Case], struck: Mapping[int, 
     for contact in expected.values():
         if f"/v1/contacts/{contact.get('id')}" in meddled:
             contact["feedback"] = CHANGED_FEEDBACK
-    assert by("email", sandbox.contacts) == {key: comparable(contact) for key, contact in expected.items()}
+    wanted = {key: comparable(contact) for key, contact in expected.items()}
+    found = by("email", sandbox.contacts)
+    return sorted(key for key in wanted.keys() | found.keys() if wanted.get(key) != found.get(key))
 
 
-def check_requests(sandbox: Sandbox, table: Sequence[Case], struck: Mapping[int, str] | None = None) -> None:
-    """Every write that came in is one that a row asks for, and all that rows ask for was applied."""
-    struck = struck or {}
+def wrong_writes(
+    sandbox: Sandbox, table: Sequence[Case], struck: Mapping[int, str] | None = None
+) -> tuple[list[Any], list[Any]]:
+    """The writes that came in and that no row asks for, and the rows whose write was not applied."""
     asked = {_write_of(case): number for number, case in enumerate(table, start=1) if case.asks}
-    writes = [request for request in sandbox.requests if request["method"] != "GET"]
-    sent = [(_shown(request), request["applied"]) for request in writes]
-    assert {write for write, _ in sent} - asked.keys() == set()
-    missing = asked.keys() - {write for write, applied in sent if applied}
-    unapplied = {n for n, name in struck.items() if not FAULTS[name].applied or name == "deleted"}
-    assert {asked[write] for write in missing} == unapplied
+    sent = [(_shown(request), request["applied"]) for request in sandbox.requests if request["method"] != "GET"]
+    unasked = {write for write, _ in sent} - asked.keys()
+    missing = {asked[write] for write in asked.keys() - {write for write, applied in sent if applied}}
+    cannot = {n for n, name in (struck or {}).items() if not FAULTS[name].applied or name == "deleted"}
+    return sorted(unasked), sorted(missing ^ cannot)
 
 
 def choose(table: Sequence[Case], times: int) -> dict[int, str]:
