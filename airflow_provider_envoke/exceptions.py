@@ -9,7 +9,8 @@ EnvokeError
 │ ├ EnvokeNotFoundError     the contact does not exist
 │ ├ EnvokeRejectedError     any other refusal; retrying cannot help
 │ └ EnvokeTransientError    429, 5xx, broken or unreadable answers, timeouts; retrying may help
-└ EnvokeSyncError           a run that ended with too many rejects; carries the report
+└ EnvokeSyncError           a run that ended with too many rejects, or early; carries the report
+  └ EnvokePlanError         a plan that changes more than max_changes allows; retrying cannot help
 
 None of them carries credentials or a contact's values: messages of the service pass through
 :func:`airflow_provider_envoke.core.masking.mask_emails` first.
@@ -120,3 +121,7 @@ class EnvokeSyncError(EnvokeError):
     def __init__(self, message: str, report: SyncReport | None = None) -> None:
         super().__init__(message)
         self.report = report
+
+
+class EnvokePlanError(EnvokeSyncError):
+    """A plan that changes more than ``max_changes`` allows. Somebody has to look before it is carried out."""

@@ -76,7 +76,7 @@ def test_a_small_plan_is_carried_out(
     dag = example("envoke_plan_then_sync")
     warehouse(example("envoke_nightly_sync"), ANA)
 
-    run = run_dag(dag, run_conf={"largest_share": 1})
+    run = run_dag(dag, run_conf={"max_changes": 1})
 
     assert run.state == "success"
     assert result(run, "plan")["plan_only"] is True
@@ -89,9 +89,10 @@ def test_a_plan_that_changes_too_much_writes_nothing(
     dag = example("envoke_plan_then_sync")
     warehouse(example("envoke_nightly_sync"), ANA)
 
-    run = run_dag(dag, run_conf={"largest_share": 0.2})
+    run = run_dag(dag, run_conf={"max_changes": 0.2})
 
-    assert states(run) == {"plan": "success", "check": "failed", "sync": "upstream_failed"}
+    assert states(run) == {"plan": "failed", "sync": "upstream_failed"}
+    assert result(run, "plan")["stopped"] == "max_changes"
     assert patches(sandbox) == []
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+from airflow_provider_envoke.core.limits import read_limit
 from airflow_provider_envoke.core.mapping import FieldMap
 from airflow_provider_envoke.core.payload import PayloadRules, check_choice
 from airflow_provider_envoke.core.protocol import Keyfield
@@ -37,6 +38,9 @@ class SyncOptions:
     :param concurrency: how many requests are under way at once.
     :param requests_per_second: how many may start in a second; by default as the connection says.
     :param plan_only: read, compare and report, but write nothing.
+    :param max_changes: for how many rows contacts may be changed or created: a count, or a share below 1 of the
+        rows. The run then reads the rows twice: it plans them all first, and writes nothing if there are more.
+        ``None``: no limit.
     :raises EnvokeConfigError: if one of them cannot be; the message names it.
     """
 
@@ -52,6 +56,7 @@ class SyncOptions:
     concurrency: int = 8
     requests_per_second: float | None = None
     plan_only: bool = False
+    max_changes: float | None = None
 
     def __post_init__(self) -> None:
         check_choice("keyfield", self.keyfield, get_args(Keyfield))
@@ -62,6 +67,8 @@ class SyncOptions:
             raise EnvokeConfigError(f"concurrency has to be a whole number from 1 to {MAX_CONCURRENCY}.")
         if self.requests_per_second is not None and not 0 < self.requests_per_second < float("inf"):
             raise EnvokeConfigError("requests_per_second has to be a number above 0, or None.")
+        if self.max_changes is not None:
+            read_limit("max_changes", self.max_changes)
 
     @property
     def guards_shared_email(self) -> bool:

@@ -104,6 +104,11 @@ class SyncReport:
     plan_only: bool
     stopped: str = ""
 
+    @property
+    def changes(self) -> int:
+        """How many rows changed a contact or, with ``plan_only``, would."""
+        return self.updated + self.created
+
     def as_dict(self) -> dict[str, Any]:
         """Return the report as plain JSON values."""
         return asdict(self)
@@ -177,6 +182,11 @@ class Tally:
     def done(self) -> int:
         """How many rows have an outcome."""
         return self.outcomes.total()
+
+    @property
+    def changes(self) -> int:
+        """How many rows have changed a contact."""
+        return self.outcomes["updated"] + self.outcomes["created"]
 
     def _add_example(self, name: str, row: int, before: object, after: object) -> None:
         examples = self.examples.setdefault(name, [])

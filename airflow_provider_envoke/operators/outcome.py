@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_envoke.exceptions import (
-    EnvokeConfigError,
     EnvokeError,
+    EnvokePlanError,
     EnvokeSyncError,
     EnvokeTransientError,
 )
@@ -33,6 +33,8 @@ def hopeless_failures_end_the_task() -> Iterator[None]:
     """
     try:
         yield
+    except EnvokePlanError as error:
+        raise AirflowFailException(str(error)) from error
     except (EnvokeTransientError, EnvokeSyncError):
         raise
     except EnvokeError as error:
@@ -66,25 +68,3 @@ def push_report(context: Context, outlets: Sequence[Any], report: SyncReport) ->
     for outlet in outlets:
         if isinstance(outlet, Asset):
             context["outlet_events"][outlet].extra = report.as_dict()
-
-
-def check_max_rejects(report: SyncReport, max_rejects: float, rejects_path: str | None) -> None:
-    """
-    Fail a run in which too many rows were rejected.
-
-    :param max_rejects: how many rows may be: a count, or as a ``float`` below 1 a share of the rows read.
-    :raises EnvokeConfigError: if it is neither.
-    :raises EnvokeSyncError: if there were more; it carries the report.
-    """
-    is_share = 0 < max_rejects < 1
-    if isinstance(max_rejects, bool) or not (is_share or (max_rejects >= 0 and max_rejects == int(max_rejects))):
-        raise EnvokeConfigError("max_rejects has to be a count (such as 10) or a share below 1 (such as 0.01).")
-    if report.rejected <= (max_rejects * report.rows if is_share else max_rejects):
-        return
-    reasons = ", ".join(f"{count} {reason}" for reason, count in report.reasons.items())
-    where = f"they are in {rejects_path}" if rejects_path else "set rejects_path to get them in a file"
-    raise EnvokeSyncError(
-        f"{report.rejected} of {report.rows} rows were not written to Envoke ({reasons}); {where}. The others "
-        "were. Running again is safe.",
-        report,
-    )

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, BaseOperator
 
+from airflow_provider_envoke.core.limits import check_rejects, read_limit
 from airflow_provider_envoke.core.mapping import FieldMap
 from airflow_provider_envoke.core.options import SyncOptions
 from airflow_provider_envoke.core.payload import PayloadRules, check_choice
 from airflow_provider_envoke.core.protocol import REMOTE_ID_WARNING
 from airflow_provider_envoke.hooks.envoke import EnvokeHook
 from airflow_provider_envoke.operators.outcome import (
-    check_max_rejects,
     hopeless_failures_end_the_task,
     push_report,
     rejects_file,
@@ -63,12 +63,26 @@ class BaseEnvokeSyncOperator(BaseOperator):
     :param requests_per_second: how many may start in a second; by default as the connection says.
     :param plan_only: read, compare and report what would change, but write nothing.
     :param max_rejects: how many rows may be rejected before the task fails: a count, or a share below 1.
+        (templated)
+    :param max_changes: a circuit breaker: for how many rows contacts may be changed or created, a count or a share
+        below 1. If there are more, nothing is written, and the task fails at once, whatever its ``retries``, with
+        the plan as its report. This costs a second reading: the rows are planned first, and if that is within the
+        limit, the query is run and the contacts are read once more. With ``plan_only`` the plan alone is checked.
+        With ``strategy="all"`` every row that would be sent counts. ``None``: no limit. (templated)
     :param rejects_path: file that receives a JSON line for each rejected row, its key included: a local path, or a
         URL that Airflow's ``ObjectStoragePath`` knows. (templated)
     :param on_empty: ``"succeed"``, ``"skip"`` or ``"fail"`` if there are no rows.
     """
 
-    template_fields: Sequence[str] = ("keyfield", "field_map", "static_fields", "envoke_conn_id", "rejects_path")
+    template_fields: Sequence[str] = (
+        "keyfield",
+        "field_map",
+        "static_fields",
+        "envoke_conn_id",
+        "max_rejects",
+        "max_changes",
+        "rejects_path",
+    )
     template_fields_renderers = {"field_map": "json", "static_fields": "json"}  # noqa: RUF012 - Airflow's type
     ui_color = "#c5e1a5"
 
@@ -91,7 +105,8 @@ class BaseEnvokeSyncOperator(BaseOperator):
         concurrency: int = 8,
         requests_per_second: float | None = None,
         plan_only: bool = False,
-        max_rejects: float = 0,
+        max_rejects: float | str = 0,
+        max_changes: float | str | None = None,
         rejects_path: str | None = None,
         on_empty: OnEmpty = "succeed",
         **kwargs: Any,
@@ -114,6 +129,7 @@ class BaseEnvokeSyncOperator(BaseOperator):
         self.requests_per_second = requests_per_second
         self.plan_only = plan_only
         self.max_rejects = max_rejects
+        self.max_changes = max_changes
         self.rejects_path = rejects_path
         self.on_empty = on_empty
         self._run: SyncRun | None = None
@@ -129,16 +145,17 @@ class BaseEnvokeSyncOperator(BaseOperator):
         """
         Bring the rows over, and return the report.
 
-        :param rows: column -> value.
+        :param rows: column -> value; read twice with ``max_changes``.
         :param total_rows: how many there are, if that is known.
-        :raises AirflowFailException: if trying again cannot help.
+        :raises AirflowFailException: if trying again cannot help, or ``max_changes`` is exceeded.
         :raises EnvokeSyncError: if too many rows were rejected, or the run was stopped.
         :raises EnvokeTransientError: if the service is down.
         """
         with hopeless_failures_end_the_task():
             check_choice("on_empty", self.on_empty, get_args(OnEmpty))
+            max_rejects = read_limit("max_rejects", self.max_rejects)
             report = self._sync(context, rows, total_rows)
-            check_max_rejects(report, self.max_rejects, self.rejects_path)
+            check_rejects(report, max_rejects, self.rejects_path)
         if report.rows == 0 and self.on_empty == "skip":
             raise AirflowSkipException("There are no rows, and on_empty is 'skip'.")
         if report.rows == 0 and self.on_empty == "fail":
@@ -176,4 +193,5 @@ class BaseEnvokeSyncOperator(BaseOperator):
             concurrency=self.concurrency,
             requests_per_second=self.requests_per_second,
             plan_only=self.plan_only,
+            max_changes=None if self.max_changes is None else read_limit("max_changes", self.max_changes),
         )

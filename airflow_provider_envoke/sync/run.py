@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, nullcontext
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_envoke.core.limits import check_changes, check_overrun, exceeds, read_limit
 from airflow_provider_envoke.core.report import Reject, SyncReport, Tally
-from airflow_provider_envoke.exceptions import EnvokeSyncError
+from airflow_provider_envoke.exceptions import EnvokeConfigError, EnvokePlanError, EnvokeSyncError
 from airflow_provider_envoke.sync.intake import BATCH_ROWS
 from airflow_provider_envoke.sync.loop import LoopThread
 from airflow_provider_envoke.sync.pipeline import Pipeline
@@ -23,6 +29,8 @@ if TYPE_CHECKING:
 
 CHECKPOINT_EVERY_S = 5.0
 
+log = logging.getLogger(__name__)
+
 
 class SyncRun:
     """
@@ -31,7 +39,11 @@ class SyncRun:
     The caller's thread fetches the rows, so that database drivers and signals (SIGTERM, a task's timeout) work as
     in any program; whatever interrupts it stops the requests too, and :meth:`report` then tells what was done.
 
-    Its state: the counts, the last checkpoint that was told and when, and whether somebody has asked it to stop.
+    With ``max_changes`` the rows are planned first, by a run of its own that writes nothing, and then read again.
+    What ``on_reject`` is called with comes from the second reading alone.
+
+    Its state: the counts, the plan that goes before, the last checkpoint that was told and when, and whether
+    somebody has asked it to stop.
 
     :param config: the account.
     :param options: the choices of the run.
@@ -67,27 +79,39 @@ class SyncRun:
         self._read_by = "nothing"
         self._stopped = ""
         self._cancelled = threading.Event()
+        self._max_changes = None if options.max_changes is None else read_limit("max_changes", options.max_changes)
+        # Until it is found to be within max_changes, the plan is all that there is to report.
+        self._plan: SyncRun | None = None
+        self._planned: SyncReport | None = None
 
     def run(self, rows: Iterable[Mapping[str, Any]]) -> SyncReport:
         """
         Take the rows and return the report when the last one has its outcome.
 
-        :param rows: column -> value; read once, a batch at a time.
+        :param rows: column -> value; read a batch at a time, once, or twice with ``max_changes``.
         :raises EnvokeAuthError: if the credentials are refused.
         :raises EnvokeTransientError: if the service is down.
+        :raises EnvokePlanError: if more would change than ``max_changes`` allows; nothing is written then.
         :raises EnvokeSyncError: if :meth:`cancel` was called.
         :raises RowsChangedError: if the rows are not those that ``resume_from`` is about. Nothing can be reported
             then: run again, without it.
         """
         self._started_s = time.monotonic()
         try:
-            with LoopThread() as loop:
-                self._run_on(loop, rows)
+            if self._max_changes is not None and not self._options.plan_only:
+                self._plan_first(rows)
+            with _opened(rows) as each, LoopThread() as loop:
+                self._run_on(loop, each)
+        except EnvokePlanError:
+            self._stopped = "max_changes"
+            raise
         except BaseException as error:
             self._stopped = self._stopped or type(error).__name__
             raise
         finally:
             self._seconds = time.monotonic() - self._started_s
+        if self._max_changes is not None and self._options.plan_only:
+            self._check_plan(self._max_changes)
         return self.report()
 
     def cancel(self) -> None:
@@ -95,14 +119,40 @@ class SyncRun:
         self._cancelled.set()
 
     def report(self) -> SyncReport:
-        """Return what has become of the rows; also after :meth:`run` has raised."""
+        """Return what has become of the rows, or the plan that stopped the run; also after it has raised."""
+        if self._plan is not None:
+            return self._plan.report()
+        planned = self._planned.requests if self._planned is not None else {}
         return self._tally.report(
-            requests=self._requests,
+            requests=dict(Counter(planned) + Counter(self._requests)),
             read_by=self._read_by,
             seconds=self._seconds,
             plan_only=self._options.plan_only,
             stopped=self._stopped,
         )
+
+    def _plan_first(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Let the run go on if what it would change is within ``max_changes``."""
+        if isinstance(rows, Iterator):
+            raise EnvokeConfigError(
+                "max_changes reads the rows twice, and an iterator can be read once: give a list, or an object "
+                "whose __iter__ reads anew."
+            )
+        self._plan = SyncRun(self._config, replace(self._options, plan_only=True), total_rows=self._total_rows)
+        self._plan._cancelled = self._cancelled
+        planned = self._plan.run(rows)
+        self._planned, self._plan, self._total_rows = planned, None, planned.rows
+        log.info(
+            "%s of %s rows change contacts, within max_changes=%s: now they are read again and written.",
+            planned.changes,
+            planned.rows,
+            self._options.max_changes,
+        )
+
+    def _check_plan(self, max_changes: float) -> None:
+        if exceeds(self._tally.changes, max_changes, self._tally.rows):
+            self._stopped = "max_changes"
+            check_changes(self.report(), max_changes)
 
     def _run_on(self, loop: LoopThread, rows: Iterable[Mapping[str, Any]]) -> None:
         pipeline = Pipeline(self._config, self._options, self._tally, self._on_reject, self._resume_from)
@@ -123,6 +173,7 @@ class SyncRun:
             last, waiting = waiting, []
             loop.call(pipeline.submit(last), while_waiting=look)
             loop.call(pipeline.finish(), while_waiting=look)
+            self._check_overrun()
         except BaseException:
             loop.call(pipeline.abort(waiting))
             self._tell_checkpoint(pipeline.checkpoints)
@@ -135,6 +186,7 @@ class SyncRun:
     def _look(self, checkpoints: Checkpoints) -> None:
         if self._cancelled.is_set():
             raise EnvokeSyncError("The run was stopped before its end; run it again to go on.")
+        self._check_overrun()
         if time.monotonic() - self._checkpoint_at_s >= CHECKPOINT_EVERY_S:
             self._tell_checkpoint(checkpoints)
 
@@ -147,3 +199,16 @@ class SyncRun:
             self._checkpoint = latest
             self._checkpoint_at_s = time.monotonic()
             self._on_checkpoint(latest)
+
+    def _check_overrun(self) -> None:
+        """The table may have changed since it was planned."""
+        if self._max_changes is not None and self._planned is not None:
+            check_overrun(self._tally.changes, self._planned, self._max_changes)
+
+
+def _opened(rows: Iterable[Mapping[str, Any]]) -> Any:
+    """Begin to read rows. What was opened for this is closed; an iterator of the caller's is the caller's."""
+    iterator = iter(rows)
+    if iterator is rows or not hasattr(iterator, "close"):
+        return nullcontext(iterator)
+    return closing(iterator)

@@ -64,8 +64,7 @@ class SqlToEnvokeOperator(BaseEnvokeSyncOperator):
         """Run the query and bring its rows over; see :meth:`BaseEnvokeSyncOperator.sync` for what it returns."""
         with hopeless_failures_end_the_task():
             hook = self._database_hook()
-        with closing(stream_rows(hook.get_conn(), self.sql, self.parameters)) as rows:
-            return self.sync(context, rows)
+        return self.sync(context, QueryRows(hook, self.sql, self.parameters))
 
     def _database_hook(self) -> Any:
         from airflow.providers.common.sql.hooks.sql import DbApiHook  # noqa: PLC0415 - heavy
@@ -77,6 +76,24 @@ class SqlToEnvokeOperator(BaseEnvokeSyncOperator):
                 f"{type(hook).__name__}, which is not a DbApiHook."
             )
         return hook
+
+
+class QueryRows:
+    """
+    A query's rows, as often as they are asked for: each reading opens a connection and runs the query anew.
+
+    :param hook: the database's hook, a ``DbApiHook``.
+    :param sql: one query.
+    :param parameters: its parameters, as the driver takes them.
+    """
+
+    def __init__(self, hook: Any, sql: str, parameters: Any = None) -> None:
+        self._hook = hook
+        self._sql = sql
+        self._parameters = parameters
+
+    def __iter__(self) -> Generator[dict[str, Any], None, None]:
+        yield from stream_rows(self._hook.get_conn(), self._sql, self._parameters)
 
 
 def stream_rows(connection: Any, sql: str, parameters: Any = None) -> Generator[dict[str, Any], None, None]:

@@ -145,6 +145,56 @@ def test_max_rejects_is_a_count_or_a_share(
         assert task.execute(context())["rejected"] == 1
 
 
+@pytest.mark.parametrize("max_rejects", [-1, 1.5, "none", float("nan")])
+def test_a_wrong_max_rejects_is_found_before_anything_is_written(
+    sandbox: Sandbox, warehouse: Callable[..., None], max_rejects: Any
+) -> None:
+    warehouse([("p0@example.com", "Québec", 1)])
+
+    with pytest.raises(AirflowFailException, match="max_rejects has to be"):
+        operator(max_rejects=max_rejects).execute(context())
+
+    assert list(sandbox.requests) == []
+
+
+def test_a_plan_above_max_changes_ends_the_task_writes_nothing_and_is_the_report(
+    sandbox: Sandbox, warehouse: Callable[..., None]
+) -> None:
+    warehouse([("p0@example.com", "Québec", 1), ("p1@example.com", "Laval", 1)])
+    asset, run = Asset("envoke://account/contacts"), context()
+
+    with pytest.raises(AirflowFailException, match=r"1 of 2 rows .* than max_changes=0.4 allows"):
+        operator(max_changes=0.4, outlets=[asset], retries=3).execute(run)
+
+    report = run["ti"].pushed["return_value"]
+    assert (report["updated"], report["plan_only"], report["stopped"]) == (1, True, "max_changes")
+    assert report["examples"]["city"] == [{"row": 1, "from": "L***", "to": "Q***"}]
+    assert patches(sandbox) == []
+
+
+def test_a_plan_within_max_changes_runs_the_query_again_and_writes(
+    sandbox: Sandbox, warehouse: Callable[..., None]
+) -> None:
+    warehouse([("p0@example.com", "Québec", 1), ("p1@example.com", "Laval", 1)])
+
+    report = operator(max_changes="0.5").execute(context())
+
+    assert (report["updated"], report["requests"]) == (1, {"read": 2, "write": 1})
+    assert sandbox.contact(email="p0@example.com")["city"] == "Québec"
+
+
+@pytest.mark.parametrize("max_changes", ["", "None", -1, 1.5, True])
+def test_a_max_changes_that_is_no_limit_is_not_taken_for_none(
+    sandbox: Sandbox, warehouse: Callable[..., None], max_changes: Any
+) -> None:
+    warehouse([("p0@example.com", "Québec", 1)])
+
+    with pytest.raises(AirflowFailException, match="max_changes has to be"):
+        operator(max_changes=max_changes).execute(context())
+
+    assert patches(sandbox) == []
+
+
 def test_the_report_goes_to_the_outlets_events(sandbox: Sandbox, warehouse: Callable[..., None]) -> None:
     warehouse([("p0@example.com", "Québec", 1)])
     asset, run = Asset("envoke://account/contacts"), context()
@@ -264,6 +314,22 @@ def test_postgresql_rows_go_over_with_their_types(sandbox: Sandbox, postgres: An
     assert (report["updated"], again["unchanged"]) == (1, 1)
     assert contact["custom_fields"] == {"plan": "1.50", "born": "2001-02-03"}
     assert contact["interests"] == ["News"]
+
+
+def test_postgresql_is_read_twice_for_max_changes_and_every_connection_is_closed(
+    sandbox: Sandbox, postgres: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.providers.postgres.hooks.postgres import PostgresHook
+
+    postgres.execute("INSERT INTO envoke_customers VALUES ('p0@example.com', 'Québec', 1, NULL, NULL)")
+    opened: list[Any] = []
+    connect = PostgresHook.get_conn
+    monkeypatch.setattr(PostgresHook, "get_conn", lambda hook: opened.append(connect(hook)) or opened[-1])
+
+    report = operator(sql="SELECT email, city FROM envoke_customers", max_changes=1).execute(context())
+
+    assert (report["updated"], report["requests"]["read"]) == (1, 2)
+    assert [bool(connection.closed) for connection in opened] == [True, True]
 
 
 def test_postgresql_rows_are_streamed_by_a_server_side_cursor(sandbox: Sandbox, postgres: Any) -> None:
