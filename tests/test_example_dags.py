@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from airflow import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = sorted(path.stem for path in (ROOT / "example_dags").glob("*.py"))
+#: Those in which a person is asked: Airflow can do that from 3.1 on.
+ASKING = {"envoke_approve_then_sync", "envoke_ask_if_large"}
+OFFERED = [name for name in EXAMPLES if name not in ASKING or not __version__.startswith(("2.", "3.0"))]
 
 CONTACTS = [
     {"id": 1, "email": "ana@example.com", "remote_id": "R-1", "first_name": "Ana", "phone": "1", "city": "Laval"},
@@ -78,21 +82,43 @@ def result(run: DagRun, map_index: int = -1) -> Any:
     return updates(run)[0].xcom_pull(task_ids="update", map_indexes=map_index)
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
-def test_an_example_parses_with_nothing_configured(name: str, tmp_path: Path) -> None:
-    script = f"import example_dags.{name} as example; print(example.dag.dag_id, len(example.dag.doc_md) > 100)"
+def parse(script: str, home: Path) -> subprocess.CompletedProcess[str]:
+    """Run a script that imports examples, in an Airflow with nothing configured."""
     variables = {key: value for key, value in os.environ.items() if not key.startswith("AIRFLOW_")}
-    variables.update(AIRFLOW_HOME=str(tmp_path), PYTHONWARNINGS="default")
-
+    variables.update(AIRFLOW_HOME=str(home), PYTHONWARNINGS="default")
     done = subprocess.run(
         [sys.executable, "-c", script],
         cwd=ROOT, env=variables, capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
-
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == f"{name} True"
     ours = [line for line in done.stderr.splitlines() if "Warning" in line and "envoke" in line]
     assert ours == []
+    return done
+
+
+@pytest.mark.parametrize("name", OFFERED)
+def test_an_example_parses_with_nothing_configured(name: str, tmp_path: Path) -> None:
+    script = f"import example_dags.{name} as example; print(example.dag.dag_id, len(example.dag.doc_md) > 100)"
+
+    done = parse(script, tmp_path)
+
+    assert done.stdout.splitlines()[-1] == f"{name} True"
+
+
+WITHOUT_HITL = """
+import sys
+sys.modules["airflow.providers.standard.operators.hitl"] = None
+"""
+
+
+@pytest.mark.parametrize("name", sorted(ASKING))
+@pytest.mark.parametrize("before", ["" if set(OFFERED) != set(EXAMPLES) else WITHOUT_HITL])
+def test_an_example_that_asks_a_person_defines_no_dag_where_airflow_cannot_ask(
+    name: str, before: str, tmp_path: Path
+) -> None:
+    done = parse(f"{before}import example_dags.{name} as example; print(hasattr(example, 'dag'))", tmp_path)
+
+    assert done.stdout.splitlines()[-1] == "False"
 
 
 def test_there_are_examples() -> None:

@@ -1,0 +1,57 @@
+"""
+### A person looks at the plan before it is carried out
+
+For Airflow 3.1 and later; on older versions this file defines no DAG.
+
+`plan` compares the warehouse with Envoke and writes nothing. `approve` shows what would change (how many contacts,
+in which fields, which changes of consent, a few masked examples) under *Required Actions*, and waits. After
+*Approve*, `sync` writes; after *Reject* it is skipped, and nothing is written.
+
+For no more rows than was approved: if more would change by then, because the table has moved on, `sync` writes
+nothing and fails. Start the DAG again for a new plan.
+
+Connections and table are those of `envoke_nightly_sync`.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow.providers.common.compat.sdk import DAG, AirflowOptionalProviderFeatureException, Param
+
+from airflow_provider_envoke.core.markdown import report_as_markdown
+from airflow_provider_envoke.transfers.sql_to_envoke import SqlToEnvokeOperator
+
+try:
+    from airflow.providers.standard.operators.hitl import ApprovalOperator
+except (ImportError, AirflowOptionalProviderFeatureException):  # Airflow before 3.1
+    ApprovalOperator = None
+
+CUSTOMERS: dict[str, Any] = {
+    "sql_conn_id": "{{ params.warehouse }}",
+    "sql": "SELECT email, first_name, last_name, company, phone, city, language FROM customers",
+    "on_missing": "skip",
+    "on_overlong": "truncate",
+}
+PLANNED = "{% set plan = ti.xcom_pull(task_ids='plan') %}{{ plan.updated + plan.created }}"
+
+if ApprovalOperator is not None:
+    with DAG(
+        "envoke_approve_then_sync",
+        schedule=None,
+        start_date=datetime(2026, 1, 1, tzinfo=UTC),
+        max_active_runs=1,
+        doc_md=__doc__,
+        tags=["envoke", "example"],
+        user_defined_macros={"report_as_markdown": report_as_markdown},
+        params={"warehouse": Param("warehouse", type="string", description="Connection id of the database.")},
+    ) as dag:
+        plan = SqlToEnvokeOperator(task_id="plan", plan_only=True, **CUSTOMERS)
+        approve = ApprovalOperator(
+            task_id="approve",
+            subject=f"Change {PLANNED} contacts in Envoke?",
+            body="{{ report_as_markdown(ti.xcom_pull(task_ids='plan')) }}",
+        )
+        sync = SqlToEnvokeOperator(task_id="sync", max_changes=PLANNED, **CUSTOMERS)
+        plan >> approve >> sync

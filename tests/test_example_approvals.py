@@ -1,0 +1,168 @@
+"""The examples in which a person is asked, answered as the UI would do it."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from importlib import import_module
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow import __version__
+
+from tests.sync.running import patches
+from tests.test_example_dags import ANA, BO, CY, DEE, example, sandbox, warehouse
+from tests.test_example_syncs import result, states
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from concurrent.futures import Future
+
+    from airflow.models.dagrun import DagRun
+
+    from airflow_provider_envoke.sandbox.thread import Sandbox
+
+__all__ = ["sandbox", "warehouse"]  # fixtures
+
+pytestmark = pytest.mark.skipif(
+    __version__.startswith(("2.", "3.0")), reason="a person is asked from Airflow 3.1 on"
+)
+
+BO_LAVAL = (*BO[:2], "bo@example.com", *BO[3:])
+GIVE_UP_S = 60
+
+
+def _respond(dag_id: str, choice: str, stop: list[bool]) -> dict[str, Any]:
+    """Wait until the DAG asks, and answer through the function behind the UI's button; return the question."""
+    from airflow.api_fastapi.core_api.datamodels.hitl import UpdateHITLDetailPayload
+    from airflow.api_fastapi.core_api.routes.public.hitl import update_hitl_detail
+    from airflow.models.hitl import HITLDetail
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    user = SimpleNamespace(get_id=lambda: "1", get_name=lambda: "tester")
+    give_up_s = time.monotonic() + GIVE_UP_S
+    while time.monotonic() < give_up_s and not stop:
+        with create_session() as session:
+            # From Airflow 3.3 on the task waits in a state of its own; before, a trigger waits for it.
+            asking = session.scalar(
+                select(HITLDetail)
+                .join(TaskInstance, TaskInstance.id == HITLDetail.ti_id)
+                .where(TaskInstance.dag_id == dag_id, TaskInstance.state != "running")
+                .where(HITLDetail.responded_at.is_(None))
+            )
+            if asking is not None:
+                question = {"subject": asking.subject, "body": asking.body, "options": asking.options}
+                update_hitl_detail(
+                    dag_id=dag_id,
+                    dag_run_id=asking.task_instance.run_id,
+                    task_id="approve",
+                    update_hitl_detail_payload=UpdateHITLDetailPayload(chosen_options=[choice], params_input={}),
+                    user=user,
+                    session=session,
+                )
+                return question
+        time.sleep(0.1)
+    return {}
+
+
+@contextmanager
+def somebody_says(choice: str, dag_id: str) -> Iterator[Future[dict[str, Any]]]:
+    """Answer the question that the DAG will ask; the result is the question, or empty if there was none."""
+    # Imported by one thread alone: two that begin with different modules of Airflow wait for each other.
+    import_module("airflow.api_fastapi.core_api.routes.public.hitl")
+    stop: list[bool] = []
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            yield pool.submit(_respond, dag_id, choice, stop)
+        finally:
+            stop.append(True)
+
+
+def test_an_approved_plan_is_carried_out_and_the_person_saw_it(
+    sandbox: Sandbox, warehouse: Callable[..., None], run_dag: Callable[..., DagRun]
+) -> None:
+    dag = example("envoke_approve_then_sync")
+    warehouse(example("envoke_nightly_sync"), ANA, BO_LAVAL, DEE)
+
+    with somebody_says("Approve", dag.dag_id) as question:
+        run = run_dag(dag)
+
+    assert states(run) == {"plan": "success", "approve": "success", "sync": "success"}
+    assert question.result()["subject"] == "Change 2 contacts in Envoke?"
+    assert question.result()["options"] == ["Approve", "Reject"]
+    body = question.result()["body"]
+    assert body.startswith("**2 of 3 rows**: would be updated 2, would be created 0; ")
+    assert "- `city`: 2, such as row 1 `L***` → `Q***`; row 2 `L***` → `L***`" in body
+    assert "ana@example.com" not in body
+    assert "Québec" not in body
+    assert len(patches(sandbox)) == 2
+    assert sandbox.contact(email="ana@example.com")["city"] == "Québec"
+
+
+def test_a_rejected_plan_writes_nothing(
+    sandbox: Sandbox, warehouse: Callable[..., None], run_dag: Callable[..., DagRun]
+) -> None:
+    dag = example("envoke_approve_then_sync")
+    warehouse(example("envoke_nightly_sync"), ANA)
+
+    with somebody_says("Reject", dag.dag_id):
+        run = run_dag(dag)
+
+    assert states(run) == {"plan": "success", "approve": "success", "sync": "skipped"}
+    assert patches(sandbox) == []
+
+
+def test_no_more_is_written_than_was_approved(
+    sandbox: Sandbox,
+    warehouse: Callable[..., None],
+    run_dag: Callable[..., DagRun],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    dag = example("envoke_approve_then_sync")
+    warehouse(example("envoke_nightly_sync"), ANA, BO_LAVAL)
+    plan = dag.task_dict["plan"]
+    monkeypatch.setattr(plan, "sql", plan.sql + " WHERE email LIKE 'ana%'")  # so it has grown when sync reads it
+
+    with somebody_says("Approve", dag.dag_id) as question:
+        run = run_dag(dag)
+
+    assert question.result()["subject"] == "Change 1 contacts in Envoke?"
+    assert states(run) == {"plan": "success", "approve": "success", "sync": "failed"}
+    assert result(run, "sync")["stopped"] == "max_changes"
+    assert patches(sandbox) == []
+
+
+def test_a_small_plan_goes_ahead_unasked(
+    sandbox: Sandbox, warehouse: Callable[..., None], run_dag: Callable[..., DagRun]
+) -> None:
+    dag = example("envoke_ask_if_large")
+    warehouse(example("envoke_nightly_sync"), ANA, DEE)
+
+    run = run_dag(dag, run_conf={"ask_above": 0.5})
+
+    assert states(run) == {"plan": "success", "is_it_large": "success", "approve": "skipped", "sync": "success"}
+    assert sandbox.contact(email="ana@example.com")["city"] == "Québec"
+
+
+@pytest.mark.parametrize(("choice", "state", "sent"), [("Approve", "success", 3), ("Reject", "skipped", 0)])
+def test_a_large_plan_waits_for_a_person(
+    sandbox: Sandbox,
+    warehouse: Callable[..., None],
+    run_dag: Callable[..., DagRun],
+    choice: str,
+    state: str,
+    sent: int,
+) -> None:
+    dag = example("envoke_ask_if_large")
+    warehouse(example("envoke_nightly_sync"), ANA, BO_LAVAL, CY, DEE)
+
+    with somebody_says(choice, dag.dag_id) as question:
+        run = run_dag(dag, run_conf={"ask_above": 0.5})
+
+    assert question.result()["subject"] == "Change 3 contacts in Envoke?"
+    assert states(run) == {"plan": "success", "is_it_large": "success", "approve": "success", "sync": state}
+    assert len(patches(sandbox)) == sent
