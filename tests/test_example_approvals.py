@@ -47,7 +47,7 @@ def _respond(dag_id: str, choice: str, stop: list[bool]) -> dict[str, Any]:
     give_up_s = time.monotonic() + GIVE_UP_S
     while time.monotonic() < give_up_s and not stop:
         with create_session() as session:
-            # From Airflow 3.3 on the task waits in a state of its own; before, a trigger waits for it.
+            # The question is written down before the task begins to wait.
             asking = session.scalar(
                 select(HITLDetail)
                 .join(TaskInstance, TaskInstance.id == HITLDetail.ti_id)
