@@ -15,6 +15,7 @@ from airflow_provider_envoke.core.payload import Nulls, OnOverlong, PayloadRules
 from airflow_provider_envoke.core.rendered import check_rendered_nulls, read_payload, read_rows
 from airflow_provider_envoke.exceptions import EnvokeConfigError, EnvokeNotFoundError
 from airflow_provider_envoke.hooks.envoke import EnvokeHook
+from airflow_provider_envoke.operators.lineage import operator_lineage
 from airflow_provider_envoke.operators.outcome import hopeless_failures_end_the_task
 from airflow_provider_envoke.operators.sync import BaseEnvokeSyncOperator
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from airflow.providers.common.compat.sdk import Context, XComArg
+    from airflow.providers.openlineage.extractors import OperatorLineage
 
 OnMissing = Literal["fail", "skip", "create"]
 
@@ -91,6 +93,7 @@ class EnvokeUpdateContactOperator(BaseOperator):
         self.on_missing = on_missing
         self.consent_guard = consent_guard
         self.return_contact = return_contact
+        self._written: int | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
         """
@@ -102,6 +105,7 @@ class EnvokeUpdateContactOperator(BaseOperator):
         """
         with hopeless_failures_end_the_task():
             result = self._update()
+        self._written = 0 if result["action"] == "skipped" else 1
         self.log.info("Contact %s: %s (%s).", result["id"], result["action"], ", ".join(result["fields"]))
         if result["action"] == "skipped":
             context["ti"].xcom_push(key="return_value", value=result)
@@ -115,6 +119,13 @@ class EnvokeUpdateContactOperator(BaseOperator):
         )
         self.log.info("Would send %s %s", request.method, mask_emails(request.target))
         self.log.info("with the body %s", mask_emails(json.dumps(request.body, ensure_ascii=False, indent=2)))
+
+    def get_openlineage_facets_on_complete(
+        self,
+        task_instance: Any,  # noqa: ARG002 - Airflow's signature
+    ) -> OperatorLineage[Any, Any] | None:
+        """Return what OpenLineage records."""
+        return operator_lineage(self.envoke_conn_id, self._written)
 
     def _build_payload(self) -> dict[str, Any]:
         check_choice("on_missing", self.on_missing, get_args(OnMissing))

@@ -12,6 +12,7 @@ from airflow_provider_envoke.core.options import SyncOptions
 from airflow_provider_envoke.core.payload import PayloadRules, check_choice
 from airflow_provider_envoke.core.protocol import REMOTE_ID_WARNING
 from airflow_provider_envoke.hooks.envoke import EnvokeHook
+from airflow_provider_envoke.operators.lineage import operator_lineage
 from airflow_provider_envoke.operators.outcome import (
     hopeless_failures_end_the_task,
     push_report,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from airflow.providers.common.compat.sdk import Context
+    from airflow.providers.openlineage.extractors import OperatorLineage
 
     from airflow_provider_envoke.core.options import OnDuplicate, OnMissing, Strategy
     from airflow_provider_envoke.core.payload import Nulls, OnOverlong
@@ -133,11 +135,25 @@ class BaseEnvokeSyncOperator(BaseOperator):
         self.rejects_path = rejects_path
         self.on_empty = on_empty
         self._run: SyncRun | None = None
+        self._report: SyncReport | None = None
 
     def on_kill(self) -> None:
         """Stop the run; what was done so far is reported."""
         if self._run is not None:
             self._run.cancel()
+
+    def get_openlineage_facets_on_complete(
+        self,
+        task_instance: Any,  # noqa: ARG002 - Airflow's signature
+    ) -> OperatorLineage[Any, Any] | None:
+        """Return what OpenLineage records, also of a task that failed; a plan has written nothing."""
+        report = self._report
+        written = None if report is None or report.plan_only else report.changes
+        return operator_lineage(self.envoke_conn_id, written, self.tables_read)
+
+    def tables_read(self) -> list[Any]:
+        """Return OpenLineage's datasets of the tables that the rows come from, where that is known."""
+        return []
 
     def sync(
         self, context: Context, rows: Iterable[Mapping[str, Any]], total_rows: int | None = None
@@ -174,7 +190,7 @@ class BaseEnvokeSyncOperator(BaseOperator):
             try:
                 self._run.run(rows)
             finally:
-                report = self._run.report()
+                report = self._report = self._run.report()
                 self.log.info("%s", report.as_table())
                 push_report(context, self.outlets, report)
         return report

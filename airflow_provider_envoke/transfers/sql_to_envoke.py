@@ -10,6 +10,7 @@ from airflow.providers.common.compat.sdk import BaseHook
 from airflow_provider_envoke.core.masking import quoted
 from airflow_provider_envoke.core.rows import column_names
 from airflow_provider_envoke.exceptions import EnvokeConfigError
+from airflow_provider_envoke.operators.lineage import query_tables
 from airflow_provider_envoke.operators.outcome import hopeless_failures_end_the_task
 from airflow_provider_envoke.operators.sync import BaseEnvokeSyncOperator
 
@@ -65,6 +66,10 @@ class SqlToEnvokeOperator(BaseEnvokeSyncOperator):
         with hopeless_failures_end_the_task():
             hook = self._database_hook()
         return self.sync(context, QueryRows(hook, self.sql, self.parameters))
+
+    def tables_read(self) -> list[Any]:
+        """Return OpenLineage's datasets of the query's tables."""
+        return query_tables(self._database_hook(), self.sql_conn_id, self.sql)
 
     def _database_hook(self) -> Any:
         from airflow.providers.common.sql.hooks.sql import DbApiHook  # noqa: PLC0415 - heavy

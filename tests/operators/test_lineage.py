@@ -1,0 +1,245 @@
+"""What OpenLineage records, by its own types and its own way of asking an operator."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException, BaseHook
+
+from airflow_provider_envoke.exceptions import EnvokeSyncError
+from airflow_provider_envoke.operators.envoke import EnvokeSyncContactsOperator, EnvokeUpdateContactOperator
+from airflow_provider_envoke.operators.lineage import query_tables
+from airflow_provider_envoke.transfers.sql_to_envoke import SqlToEnvokeOperator
+from tests.transfers.test_sql_to_envoke import context, postgres
+
+if TYPE_CHECKING:
+    from airflow_provider_envoke.sandbox.thread import Sandbox
+
+__all__ = ["postgres"]  # fixture
+
+ROOT = Path(__file__).resolve().parents[2]
+ROWS = [{"email": "p0@example.com", "city": "Québec"}, {"email": "p1@example.com", "city": "Laval"}]
+
+
+@pytest.fixture
+def sandbox(envoke_connection: Sandbox) -> Sandbox:
+    envoke_connection.reset([{"email": f"p{number}@example.com", "city": "Laval"} for number in range(5)])
+    return envoke_connection
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An SQLite database with customers; returns its path."""
+    path = str(tmp_path / "warehouse.sqlite")
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": "sqlite", "host": path}))
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("CREATE TABLE customers (email TEXT, city TEXT)")
+        database.executemany("INSERT INTO customers VALUES (:email, :city)", ROWS)
+    return path
+
+
+def lineage(task: Any, *, failed: bool = False) -> Any:
+    """Ask as OpenLineage's listener does, which catches what an operator raises."""
+    from airflow.providers.openlineage.extractors.base import DefaultExtractor, OperatorLineage
+
+    extractor = DefaultExtractor(task)
+    found = extractor.extract_on_failure(None) if failed else extractor.extract_on_complete(None)
+    assert isinstance(found, OperatorLineage)
+    return found
+
+
+def written(found: Any) -> list[tuple[str, str, int]]:
+    """The datasets written, each with the count of its rows."""
+    return [
+        (output.namespace, output.name, output.outputFacets["outputStatistics"].rowCount)
+        for output in found.outputs
+    ]
+
+
+def host_of(sandbox: Sandbox) -> str:
+    return sandbox.url.removeprefix("http://")
+
+
+def test_a_query_of_sqlite_names_its_table_and_the_contacts_with_their_count(
+    sandbox: Sandbox, warehouse: str
+) -> None:
+    task = SqlToEnvokeOperator(
+        task_id="sync", sql_conn_id="warehouse", sql="SELECT email, city FROM customers WHERE city <> ?",
+        parameters=["Nowhere"],
+    )  # fmt: skip
+    task.execute(context())
+
+    found = lineage(task)
+
+    assert [(table.namespace, table.name) for table in found.inputs] == [(f"sqlite://{warehouse}", "customers")]
+    assert written(found) == [(f"envoke://{host_of(sandbox)}", "contacts", 1)]
+
+
+def test_a_query_of_postgresql_names_its_table_as_airflows_own_operator_does(
+    sandbox: Sandbox, postgres: Any
+) -> None:
+    from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
+
+    postgres.execute("INSERT INTO envoke_customers VALUES ('p0@example.com', 'Québec', 1, NULL, NULL)")
+    sql = "SELECT email, city FROM envoke_customers WHERE city LIKE '%%b%%' AND plan = "
+    task = SqlToEnvokeOperator(task_id="sync", sql_conn_id="warehouse", sql=sql + "%s", parameters=[1])
+    airflows = SQLExecuteQueryOperator(task_id="query", conn_id="warehouse", sql=sql + "1")
+    task.execute(context())
+
+    found = lineage(task)
+
+    (table,) = found.inputs
+    assert (table.namespace, table.name) == ("postgres://127.0.0.1:5432", "postgres.public.envoke_customers")
+    assert [(each.namespace, each.name) for each in lineage(airflows).inputs] == [(table.namespace, table.name)]
+    assert "email" in [field.name for field in table.facets["schema"].fields]
+    assert written(found) == [(f"envoke://{host_of(sandbox)}", "contacts", 1)]
+
+
+def test_the_text_of_the_query_is_not_told(sandbox: Sandbox, warehouse: str) -> None:
+    sql = "SELECT email, city FROM customers WHERE email = 'marker@example.com'"
+    task = SqlToEnvokeOperator(task_id="sync", sql_conn_id="warehouse", sql=sql)
+    task.execute(context())
+
+    found = lineage(task)
+
+    assert len(found.inputs) == 1
+    assert "marker" not in repr(found)
+    assert (found.job_facets, found.run_facets) == ({}, {})
+
+
+@pytest.mark.parametrize(
+    ("sql", "tables"),
+    [
+        ("WITH a AS (SELECT * FROM one) SELECT * FROM a JOIN db.two USING (id)", {"one", "db.two"}),
+        ("SELECT * FROM one WHERE id = %(id)s AND n % 4 = 1", {"one"}),
+        ("SELECT * FROM one WHERE id %% 4 = %s", {"one"}),
+        ("SELECT 1", set()),
+        ("this is no SQL (((", set()),
+    ],
+)
+def test_tables_are_named_as_the_query_names_them(warehouse: str, sql: str, tables: set[str]) -> None:
+    found = query_tables(BaseHook.get_hook("warehouse"), "warehouse", sql)
+
+    assert {table.name for table in found} == tables
+
+
+def test_a_password_in_a_host_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = {"conn_type": "sqlite", "host": "user:secret@db.example.com", "port": 99}
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(connection))
+
+    (table,) = query_tables(BaseHook.get_hook("warehouse"), "warehouse", "SELECT * FROM customers")
+
+    assert table.namespace == "sqlite://db.example.com:99"
+
+
+def test_a_database_that_cannot_be_asked_costs_the_tables_alone(
+    sandbox: Sandbox, warehouse: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = SqlToEnvokeOperator(task_id="sync", sql_conn_id="warehouse", sql="SELECT email, city FROM customers")
+    task.execute(context())
+    monkeypatch.delenv("AIRFLOW_CONN_WAREHOUSE")
+
+    found = lineage(task)
+
+    assert found.inputs == []
+    assert written(found) == [(f"envoke://{host_of(sandbox)}", "contacts", 1)]
+
+
+def test_a_plan_writes_nothing(sandbox: Sandbox, warehouse: str) -> None:
+    task = SqlToEnvokeOperator(
+        task_id="plan", sql_conn_id="warehouse", sql="SELECT email, city FROM customers", plan_only=True
+    )
+    task.execute(context())
+
+    found = lineage(task)
+
+    assert found.outputs == []
+    assert len(found.inputs) == 1
+
+
+def test_rows_from_xcom_have_an_output_alone(sandbox: Sandbox) -> None:
+    task = EnvokeSyncContactsOperator(task_id="sync", rows=ROWS)
+    task.execute(context())
+
+    found = lineage(task)
+
+    assert found.inputs == []
+    assert written(found) == [(f"envoke://{host_of(sandbox)}", "contacts", 1)]
+
+
+def test_a_run_that_failed_tells_what_it_wrote(sandbox: Sandbox) -> None:
+    rows = [*ROWS, {"email": "nobody@example.com", "city": "Laval"}]
+    task = EnvokeSyncContactsOperator(task_id="sync", rows=rows)
+    with pytest.raises(EnvokeSyncError):
+        task.execute(context())
+
+    assert written(lineage(task, failed=True)) == [(f"envoke://{host_of(sandbox)}", "contacts", 1)]
+
+
+def test_a_plan_above_max_changes_tells_of_nothing_written(sandbox: Sandbox) -> None:
+    task = EnvokeSyncContactsOperator(task_id="sync", rows=ROWS, max_changes=0)
+    with pytest.raises(AirflowFailException):
+        task.execute(context())
+
+    assert lineage(task, failed=True).outputs == []
+
+
+@pytest.mark.parametrize(
+    ("email", "on_missing", "outputs"),
+    [("p0@example.com", "fail", [1]), ("nobody@example.com", "skip", [0]), ("nobody@example.com", "fail", [])],
+)
+def test_the_update_of_one_contact_is_one_row(
+    sandbox: Sandbox, email: str, on_missing: Any, outputs: list[int]
+) -> None:
+    task = EnvokeUpdateContactOperator(
+        task_id="update", payload={"email": email, "city": "Québec"}, on_missing=on_missing
+    )
+    with suppress(Exception):
+        task.execute(context())
+
+    assert [rows for _, _, rows in written(lineage(task))] == outputs
+
+
+WITHOUT_OPENLINEAGE = """
+import importlib, pathlib, sys
+
+# The environment lists the provider: Airflow reads its metadata whatever happens.
+METADATA = {"airflow.providers.openlineage", "airflow.providers.openlineage.get_provider_info"}
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        ours = name.startswith("airflow.providers.openlineage") and name not in METADATA
+        if ours or name.partition(".")[0] == "openlineage":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Missing())
+
+for path in pathlib.Path("example_dags").glob("*.py"):
+    importlib.import_module(f"example_dags.{path.stem}")
+
+from airflow_provider_envoke.transfers.sql_to_envoke import SqlToEnvokeOperator
+from tests.transfers.test_sql_to_envoke import context
+
+task = SqlToEnvokeOperator(task_id="sync", sql_conn_id="warehouse", sql="SELECT email, city FROM customers")
+print(task.execute(context())["updated"], task.get_openlineage_facets_on_complete(None))
+"""
+
+
+def test_without_openlineage_dags_are_imported_and_tasks_run(
+    sandbox: Sandbox, warehouse: str, airflow_db: Path
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_OPENLINEAGE],
+        cwd=ROOT, env=os.environ.copy(), capture_output=True, text=True, check=False, timeout=100,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "1 None"
