@@ -12,6 +12,7 @@ import pytest
 
 from airflow_provider_envoke.core.config import EXTRAS
 from airflow_provider_envoke.core.report import REASONS
+from airflow_provider_envoke.operators.metrics import METRICS
 from airflow_provider_envoke.operators.sync import BaseEnvokeSyncOperator
 from airflow_provider_envoke.sandbox.faults import FAULTS
 
@@ -70,6 +71,10 @@ def test_every_argument_of_the_sync_operators_is_listed_with_its_default() -> No
             default = words[parameter.default]
         if default is not None:
             assert str(default) in rows[name].replace('"', "").replace("`", ""), name
+
+
+def test_every_metric_is_listed_with_the_words_of_the_code() -> None:
+    assert dict(re.findall(r"^\| `(envoke\.[\w.*]+)` \| (.*?) \|$", README, re.MULTILINE)) == METRICS
 
 
 def test_every_extra_of_the_connection_is_listed() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator
@@ -16,6 +17,7 @@ from airflow_provider_envoke.core.rendered import check_rendered_nulls, read_pay
 from airflow_provider_envoke.exceptions import EnvokeConfigError, EnvokeNotFoundError
 from airflow_provider_envoke.hooks.envoke import EnvokeHook
 from airflow_provider_envoke.operators.lineage import operator_lineage
+from airflow_provider_envoke.operators.metrics import count_update
 from airflow_provider_envoke.operators.outcome import hopeless_failures_end_the_task
 from airflow_provider_envoke.operators.sync import BaseEnvokeSyncOperator
 
@@ -103,8 +105,13 @@ class EnvokeUpdateContactOperator(BaseOperator):
         :raises AirflowSkipException: if the contact does not exist and ``on_missing`` is ``"skip"``.
         :raises EnvokeTransientError: if trying again may help.
         """
-        with hopeless_failures_end_the_task():
-            result = self._update()
+        started_s, outcome = time.monotonic(), "failed"
+        try:
+            with hopeless_failures_end_the_task():
+                result = self._update()
+            outcome = result["action"]
+        finally:
+            count_update(outcome, time.monotonic() - started_s, self)
         self._written = 0 if result["action"] == "skipped" else 1
         self.log.info("Contact %s: %s (%s).", result["id"], result["action"], ", ".join(result["fields"]))
         if result["action"] == "skipped":

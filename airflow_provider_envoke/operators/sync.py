@@ -13,6 +13,7 @@ from airflow_provider_envoke.core.payload import PayloadRules, check_choice
 from airflow_provider_envoke.core.protocol import REMOTE_ID_WARNING
 from airflow_provider_envoke.hooks.envoke import EnvokeHook
 from airflow_provider_envoke.operators.lineage import operator_lineage
+from airflow_provider_envoke.operators.metrics import count_sync
 from airflow_provider_envoke.operators.outcome import (
     hopeless_failures_end_the_task,
     push_report,
@@ -193,6 +194,7 @@ class BaseEnvokeSyncOperator(BaseOperator):
                 report = self._report = self._run.report()
                 self.log.info("%s", report.as_table())
                 push_report(context, self.outlets, report)
+                count_sync(report, self)
         return report
 
     def _options(self) -> SyncOptions:

@@ -1,0 +1,159 @@
+"""What is counted, by which names, and whose data is not in them."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+from unittest.mock import create_autospec
+
+import pytest
+from airflow.providers.common.compat.sdk import Stats
+
+from airflow_provider_envoke.core.report import OUTCOMES, REASONS
+from airflow_provider_envoke.operators.envoke import EnvokeSyncContactsOperator, EnvokeUpdateContactOperator
+from airflow_provider_envoke.operators.metrics import METRICS
+from tests.transfers.test_sql_to_envoke import context
+
+if TYPE_CHECKING:
+    from airflow_provider_envoke.sandbox.thread import Sandbox
+
+WORDS = {
+    "OUTCOME": "|".join(OUTCOMES),
+    "REASON": "|".join(REASONS),
+    "KIND": "read|write|retry",
+    "RESULT": "updated|created|skipped|failed",
+    "*": r"(rows|rejects|requests)\.[a-z_]+|duration",
+}
+ROWS = [
+    {"email": "p0@example.com", "city": "Québec"},
+    {"email": "p1@example.com", "city": "Laval"},
+    {"email": "marker@example.com", "city": "Laval"},
+    {"email": "no address", "city": "Laval"},
+]
+
+
+class Recorder:
+    """Takes what Airflow's metrics take, by their signatures."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = {}
+        self.times: dict[str, timedelta] = {}
+        self.tags: list[dict[str, str]] = []
+
+    def incr(self, stat: str, count: int = 1, rate: float = 1, *, tags: dict[str, str] | None = None) -> None:
+        self.counts[stat] = self.counts.get(stat, 0) + count
+        self.tags.append(tags or {})
+
+    def timing(self, stat: str, dt: timedelta, *, tags: dict[str, str] | None = None) -> None:
+        self.times[stat] = dt
+        self.tags.append(tags or {})
+
+
+@pytest.fixture
+def stats(monkeypatch: pytest.MonkeyPatch) -> Recorder:
+    recorder = Recorder()
+    monkeypatch.setattr("airflow.providers.common.compat.sdk.Stats", recorder)
+    return recorder
+
+
+@pytest.fixture
+def sandbox(envoke_connection: Sandbox) -> Sandbox:
+    envoke_connection.reset([{"email": f"p{number}@example.com", "city": "Laval"} for number in range(5)])
+    return envoke_connection
+
+
+def sync(**arguments: Any) -> None:
+    with suppress(Exception):
+        EnvokeSyncContactsOperator(**{"task_id": "sync", "rows": ROWS, **arguments}).execute(context())
+
+
+def update(**arguments: Any) -> None:
+    with suppress(Exception):
+        EnvokeUpdateContactOperator(task_id="update", **arguments).execute(context())
+
+
+def test_a_sync_counts_rows_rejects_requests_and_its_time_also_if_it_fails(
+    sandbox: Sandbox, stats: Recorder
+) -> None:
+    sync()
+
+    assert stats.counts == {
+        "envoke.sync.rows.updated": 1,
+        "envoke.sync.rows.unchanged": 1,
+        "envoke.sync.rows.rejected": 2,
+        "envoke.sync.rejects.not_found": 1,
+        "envoke.sync.rejects.invalid_email": 1,
+        "envoke.sync.requests.read": 1,
+        "envoke.sync.requests.write": 1,
+    }
+    assert list(stats.times) == ["envoke.sync.duration"]
+    assert timedelta() < stats.times["envoke.sync.duration"] < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("arguments", [{"plan_only": True}, {"max_changes": 0}])
+def test_a_plan_that_is_not_carried_out_counts_apart(
+    sandbox: Sandbox, stats: Recorder, arguments: dict[str, Any]
+) -> None:
+    sync(**arguments)
+
+    assert stats.counts["envoke.plan.rows.updated"] == 1
+    assert list(stats.times) == ["envoke.plan.duration"]
+    assert not [name for name in stats.counts if name.startswith("envoke.sync")]
+
+
+@pytest.mark.parametrize(
+    ("payload", "on_missing", "result"),
+    [
+        ({"email": "p0@example.com", "city": "Québec"}, "fail", "updated"),
+        ({"email": "new@example.com", "city": "Québec"}, "create", "created"),
+        ({"email": "new@example.com", "city": "Québec"}, "skip", "skipped"),
+        ({"email": "new@example.com", "city": "Québec"}, "fail", "failed"),
+        ({"phones": "1"}, "fail", "failed"),
+    ],
+)
+def test_an_update_counts_its_result_and_its_time(
+    sandbox: Sandbox, stats: Recorder, payload: dict[str, str], on_missing: Any, result: str
+) -> None:
+    update(payload=payload, on_missing=on_missing)
+
+    assert stats.counts == {f"envoke.update.{result}": 1}
+    assert list(stats.times) == ["envoke.update.duration"]
+
+
+def test_every_name_is_one_of_the_table_and_the_tags_are_ids(sandbox: Sandbox, stats: Recorder) -> None:
+    sync()
+    sync(plan_only=True)
+    update(payload={"email": "marker@example.com", "city": "Québec"})
+
+    patterns = [
+        re.sub("|".join(map(re.escape, WORDS)), lambda word: f"({WORDS[word[0]]})", name) for name in METRICS
+    ]
+    names = [*stats.counts, *stats.times]
+    assert [name for name in names if not any(re.fullmatch(pattern, name) for pattern in patterns)] == []
+    assert [pattern for pattern in patterns if not any(re.fullmatch(pattern, name) for name in names)] == []
+    assert {tuple(sorted(tags)) for tags in stats.tags} == {("dag_id", "task_id")}
+    assert {tags["task_id"] for tags in stats.tags} == {"sync", "update"}
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_the_longest_names_are_names_to_statsd_and_opentelemetry(reason: str) -> None:
+    name = f"envoke.sync.rejects.{reason}"
+
+    assert re.fullmatch(r"[A-Za-z0-9_.-]+", name)
+    assert len(f"airflow.{name}") <= 63, "the longest name that Airflow's OpenTelemetry takes"
+
+
+def test_airflows_own_metrics_take_what_is_emitted(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    spy = SimpleNamespace(
+        incr=create_autospec(Stats.incr, side_effect=Stats.incr),
+        timing=create_autospec(Stats.timing, side_effect=Stats.timing),
+    )
+    monkeypatch.setattr("airflow.providers.common.compat.sdk.Stats", spy)
+
+    EnvokeSyncContactsOperator(task_id="sync", rows=ROWS[:2]).execute(context())
+
+    assert spy.incr.call_count == 4
+    assert spy.timing.call_count == 1
