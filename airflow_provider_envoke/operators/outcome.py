@@ -6,6 +6,7 @@ import json
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from airflow.providers.common.compat.sdk import AirflowFailException
 
@@ -60,11 +61,30 @@ def rejects_file(path: str | None) -> Iterator[Callable[[Reject], None]]:
         yield lambda reject: file.write(json.dumps(asdict(reject), ensure_ascii=False) + "\n")
 
 
-def push_report(context: Context, outlets: Sequence[Any], report: SyncReport) -> None:
-    """Push the report as the task's result, also if the task is about to fail, and to its assets' events."""
-    from airflow.providers.common.compat.sdk import Asset  # noqa: PLC0415 - heavy
+def push_report(context: Context, outlets: Sequence[Any], report: SyncReport, base_url: str) -> None:
+    """
+    Push the report as the task's result, also if the task is about to fail, and to its assets' events.
+
+    :param outlets: the task's. An asset, or a reference to one, gets the report as its event's ``extra``; an alias
+        gets an event of the asset ``envoke://HOST/contacts`` with the counts, unless nothing was to be written.
+    :param base_url: the account's.
+    """
+    from airflow.providers.common.compat.sdk import Asset, AssetAlias  # noqa: PLC0415 - heavy
 
     context["ti"].xcom_push(key="return_value", value=report.as_dict())
     for outlet in outlets:
-        if isinstance(outlet, Asset):
+        if isinstance(outlet, AssetAlias):
+            if not report.plan_only:
+                contacts = Asset(f"envoke://{urlsplit(base_url).netloc}/contacts")
+                # Airflow 2.11 fails a task whose alias gets an extra with anything nested in it.
+                flat = {name: value for name, value in report.as_dict().items() if not isinstance(value, dict)}
+                context["outlet_events"][outlet].add(contacts, extra=flat)
+        elif isinstance(outlet, Asset) or _refers_to_asset(outlet):
             context["outlet_events"][outlet].extra = report.as_dict()
+
+
+def _refers_to_asset(outlet: Any) -> bool:
+    """Whether an outlet is what ``Asset.ref`` returns, which Airflow 2 does not have."""
+    from airflow.providers.common.compat.sdk import Asset  # noqa: PLC0415 - heavy
+
+    return hasattr(Asset, "ref") and isinstance(outlet, type(Asset.ref(name="-")) | type(Asset.ref(uri="-")))

@@ -193,7 +193,7 @@ class BaseEnvokeSyncOperator(BaseOperator):
             finally:
                 report = self._report = self._run.report()
                 self.log.info("%s", report.as_table())
-                push_report(context, self.outlets, report)
+                push_report(context, self.outlets, report, config.base_url)
                 count_sync(report, self)
         return report
 
