@@ -53,18 +53,18 @@ class EnvokeConfig:
     def from_connection(
         cls,
         *,
-        login: str | None,
-        password: str | None,
+        login: str | int | None,
+        password: str | int | None,
         host: str | None = None,
-        port: int | None = None,
+        port: int | str | None = None,
         schema: str | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> EnvokeConfig:
         """
         Check the parts of an Airflow connection and build the configuration.
 
-        :param login: the API ID.
-        :param password: the API key.
+        :param login: the API ID; a number, where the connection's JSON has it without quotes.
+        :param password: the API key, likewise.
         :param host: host name or URL without a path, default ``https://e1.envoke.com``.
         :param port: port, if the host does not name one; ``None`` and 0 mean the scheme's own.
         :param schema: ``https`` or ``http``, if the host does not name one.
@@ -79,8 +79,20 @@ class EnvokeConfig:
         )
 
 
-def _credential(name: str, value: str | None, forbidden: str = "") -> str:
-    text = (value or "").strip()
+def _text(name: str, value: object) -> str:
+    """Return a part of the connection without the blanks around it; JSON may hold anything in its place."""
+    if not isinstance(value, str | None):
+        raise EnvokeConfigError(f"The connection's {name} has to be text, not {type(value).__name__}.")
+    return (value or "").strip()
+
+
+def _number_as_text(value: object) -> object:
+    """Return the digits of a whole number, as which JSON without quotes holds an API ID."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _credential(name: str, value: object, forbidden: str = "") -> str:
+    text = _text(name, _number_as_text(value))
     if not text:
         raise EnvokeConfigError(f"The connection's {name} is empty: fill it in.")
     if any(char in forbidden or not char.isprintable() for char in text):
@@ -90,12 +102,12 @@ def _credential(name: str, value: str | None, forbidden: str = "") -> str:
     return text
 
 
-def _base_url(host: str | None, port: int | None, schema: str | None) -> str:
-    text = (host or "").strip() or DEFAULT_HOST
+def _base_url(host: object, port: object, schema: object) -> str:
+    text = _text("host", host) or DEFAULT_HOST
     if not text.isprintable():  # urlsplit would drop line breaks and tabs without a word
         raise EnvokeConfigError("The connection's host holds a line break or another invisible character.")
     if "://" not in text:
-        text = f"{schema or 'https'}://{text}"
+        text = f"{_text('schema', schema) or 'https'}://{text}"
     parts = _split_host(text)
     name = parts.hostname or ""
     if not (_HOST_NAME.fullmatch(name) or _is_ip_address(name)):
@@ -137,13 +149,13 @@ def _split_host(text: str) -> SplitResult:
     return parts
 
 
-def _port(parts: SplitResult, port: int | None) -> int | None:
+def _port(parts: SplitResult, port: object) -> int | None:
     # Airflow 3.3's form sends port 0 for a connection that has none.
     try:
         in_host = parts.port
+        number = in_host if in_host is not None else int(_text("port", _number_as_text(port)) or 0) or None
     except ValueError:
-        in_host = -1
-    number = in_host if in_host is not None else port or None
+        number = -1
     if number is not None and not 1 <= number <= 65_535:
         raise EnvokeConfigError("The connection's port has to be between 1 and 65535.")
     return number

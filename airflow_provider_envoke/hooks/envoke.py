@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseHook, mask_secret
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, mask_secret
 
 from airflow_provider_envoke.core import protocol
 from airflow_provider_envoke.core.config import EnvokeConfig
@@ -18,6 +18,8 @@ from airflow_provider_envoke.get_provider_info import CONNECTION_BEHAVIOUR, CONN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from airflow.providers.common.compat.sdk import Connection
 
     from airflow_provider_envoke.clients.single import EnvokeClient
 
@@ -56,14 +58,14 @@ class EnvokeHook(BaseHook):
 
         :raises EnvokeConfigError: if a part of the connection is missing or wrong.
         """
-        connection = self.get_connection(self.envoke_conn_id)
+        connection = self._stored_connection()
         if connection.conn_type != self.conn_type:
             raise EnvokeConfigError(
                 f"The connection {quoted(self.envoke_conn_id)} is of type {quoted(connection.conn_type)}, not "
                 "'envoke'."
             )
         if connection.password:
-            mask_secret(connection.password)
+            mask_secret(str(connection.password))
         config = EnvokeConfig.from_connection(
             login=connection.login,
             password=connection.password,
@@ -76,6 +78,18 @@ class EnvokeHook(BaseHook):
         mask_secret(config.api_key)
         mask_secret(basic_credentials(config))
         return config
+
+    def _stored_connection(self) -> Connection:
+        if not self.envoke_conn_id:
+            raise EnvokeConfigError("envoke_conn_id is empty: give a connection's id, or check its template.")
+        try:
+            return self.get_connection(self.envoke_conn_id)
+        except AirflowNotFoundException:
+            pass  # raised below, in words that say what to do
+        raise EnvokeConfigError(
+            f"There is no connection {quoted(self.envoke_conn_id)} (envoke_conn_id): add one of type Envoke, or "
+            "correct the id."
+        )
 
     @cached_property
     def client(self) -> EnvokeClient:
@@ -198,7 +212,7 @@ def _read_extra(extra: str | None) -> dict[str, Any]:
     """Parse the connection's extra. Airflow's own reading takes a broken one for an empty one."""
     try:
         value = json.loads(extra) if extra else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
         raise EnvokeConfigError('The connection\'s extra is not a JSON object, such as {"timeout": 30}.')
