@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 from urllib.parse import quote_plus
@@ -14,7 +15,7 @@ from airflow_provider_envoke.core.values import as_text
 from airflow_provider_envoke.exceptions import EnvokeConfigError, EnvokeDataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
 Keyfield = Literal["id", "email", "remote_id"]
 
@@ -28,6 +29,7 @@ PAGE_SIZE = 100
 #: nginx refuses a request line of over 8 kB by default [assumed]; the host and the method need some of it.
 MAX_URL_BYTES = 7_500
 
+_MAX_FILTER_DEPTH = 10
 _FILTER_NAME = re.compile(r"\$?[A-Za-z0-9_.]+")
 
 REMOTE_ID_WARNING = (
@@ -74,7 +76,10 @@ class Request:
         if self.body is None:
             return None
         try:
-            return json.dumps(self.body, allow_nan=False).encode("ascii")
+            text = json.dumps(self.body, allow_nan=False)
+            if "\\ud" in text:  # half a character is escaped like any other, and cannot be read again
+                json.dumps(self.body, ensure_ascii=False).encode()
+            return text.encode("ascii")
         except (TypeError, ValueError, RecursionError):
             pass  # raised below, so that no chain leads to json's message, which quotes values
         raise EnvokeDataError(
@@ -97,6 +102,7 @@ def resolve_key(
     :raises EnvokeConfigError: if ``keyfield`` is unknown or contradicts ``contact_id``.
     :raises EnvokeDataError: if the key is missing or empty, or the payload's id is another one.
     """
+    _check_object("payload", payload)
     if keyfield is not None:
         check_choice("keyfield", keyfield, get_args(Keyfield))
     if contact_id is not None and keyfield not in (None, "id"):
@@ -112,7 +118,15 @@ def resolve_key(
     key: Keyfield = "remote_id" if keyfield == "remote_id" else "email"
     if not _filled(payload, key):
         raise EnvokeDataError(f"keyfield is {key!r}, but the payload's {key} is missing or empty.")
+    if not isinstance(payload[key], str | int) or isinstance(payload[key], bool):
+        # An object could be read as a filter, and match another contact than the one that is meant.
+        raise EnvokeDataError(f"The payload's {key} has to be text, not {type(payload[key]).__name__}.")
     return key, payload[key]
+
+
+def _check_object(argument: str, value: object) -> None:
+    if not isinstance(value, Mapping):
+        raise EnvokeDataError(f"{argument} has to be a dict, field -> value, not {type(value).__name__}.")
 
 
 def _resolve_id(payload: Mapping[str, Any], contact_id: object) -> int | None:
@@ -166,6 +180,7 @@ def create_contact(payload: Mapping[str, Any], *, upsert: bool = False) -> Reque
 
     :raises EnvokeDataError: if the payload has no e-mail address.
     """
+    _check_object("payload", payload)
     if not _filled(payload, "email"):
         raise EnvokeDataError("A contact cannot be created without an email.")
     params = (("upsert", "1"),) if upsert else ()
@@ -187,7 +202,10 @@ def find_contacts(
     :param sort: field -> ``ASC`` or ``DESC``; by id by default, so that pages do not overlap.
     :param skip: how many contacts to pass over.
     :raises EnvokeConfigError: if a name, an operator's value or a sort order is not valid, or the URL is too long.
+    :raises EnvokeDataError: if ``filters`` or ``sort`` is no dict.
     """
+    _check_object("filters", filters)
+    _check_object("sort", sort or {})
     params = [("limit", str(PAGE_SIZE))]
     if skip:
         params.append(("skip", str(skip)))
@@ -195,10 +213,8 @@ def find_contacts(
         if order not in ("ASC", "DESC"):
             raise EnvokeConfigError(f"sort has to be ASC or DESC, not {quoted(order)}.")
         params.append((f"sort[{_name(name)}]", order))
-    if isinstance(fields, str):
-        raise EnvokeConfigError("fields has to be a list of field names, not one text.")
     if fields:
-        params.append(("fields", ",".join(_name(name) for name in fields)))
+        params.append(("fields", ",".join(_names(fields))))
     for name, value in filters.items():
         params.extend(_filter_params(f"filter[{_name(name)}]", value))
     request = Request("GET", CONTACTS_PATH, CONTACTS_PATH, params=tuple(params), expects="list")
@@ -221,8 +237,16 @@ def _name(name: object) -> str:
     return name
 
 
+def _names(names: object) -> list[str]:
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise EnvokeConfigError(f"fields has to be a list of field names, not one {type(names).__name__}.")
+    return [_name(name) for name in names]
+
+
 def _filter_params(prefix: str, value: object) -> Iterator[tuple[str, str]]:
     """Spell a filter the way PHP reads nested query parameters."""
+    if prefix.count("[") > _MAX_FILTER_DEPTH:
+        raise EnvokeConfigError("The filters are nested too deeply: give field -> {operator: value}.")
     if isinstance(value, dict | list | tuple) and not value:
         # It would leave no trace in the URL, and so match every contact of the account.
         raise EnvokeConfigError(f"{prefix} is empty, and without it every contact would match: leave it out.")
