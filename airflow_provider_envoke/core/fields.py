@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
 Kind = Literal["id", "email", "text", "consent", "custom_fields", "tags"]
 
 #: Contact ids are unsigned 32-bit integers (article 1697226); nothing else reaches a URL.
 MAX_CONTACT_ID = 4_294_967_295
+
+
+_MAX_DESCRIBED = 20
 
 
 class Violation(NamedTuple):
@@ -29,7 +32,10 @@ class Violation(NamedTuple):
 def describe(violations: Iterable[Violation]) -> str:
     """Say what is wrong with a row, field by field."""
     listed = [f"{field}: {message}" for field, _, message in violations]
-    return f"The payload cannot be sent ({len(listed)} to mend): " + "; ".join(listed) + "."
+    shown = listed[:_MAX_DESCRIBED]
+    if len(listed) > _MAX_DESCRIBED:
+        shown.append(f"and {len(listed) - _MAX_DESCRIBED} more")
+    return f"The payload cannot be sent ({len(listed)} to mend): " + "; ".join(shown) + "."
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,9 @@ CONTACT_FIELDS: dict[str, ContactField] = {
     "autoresponders": ContactField("tags"),
 }
 
+#: Fields that hold members, which may be named ``custom_fields.plan``.
+GROUPS = tuple(name for name, each in CONTACT_FIELDS.items() if each.kind in ("custom_fields", "tags"))
+
 READ_ONLY_FIELDS = frozenset({"external_id", "date_created"})
 
 #: Statuses that allow sending; the service wants ``consent_description`` with them.
@@ -104,3 +113,20 @@ def allows_sending(status: object) -> bool:
 def is_withdrawn(status: object) -> bool:
     """Whether this consent status says that the person does not want to be written to."""
     return isinstance(status, str) and canonical_consent(status) in WITHDRAWN_STATUSES
+
+
+def is_known_field(name: str, extra_fields: Collection[str] = ()) -> bool:
+    """Whether a name, such as ``city`` or ``custom_fields.plan``, is one of a field that can be written."""
+    group, dot, member = name.partition(".")
+    return bool(member.strip()) if dot and group in GROUPS else name in CONTACT_FIELDS or name in extra_fields
+
+
+def describe_unknown(name: object) -> str:
+    """Say what is wrong with a field's name that is not documented."""
+    lower = name.strip().lower() if isinstance(name, str) else ""
+    if lower in CONTACT_FIELDS and lower != name:
+        return f"not a contact field, but {lower} is one: name it so in the query (AS {lower}), or use field_map"
+    return (
+        "not a documented contact field (a custom field is custom_fields.NAME; a field that is newer than this "
+        "provider goes into extra_fields)"
+    )

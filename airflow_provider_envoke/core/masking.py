@@ -19,3 +19,9 @@ def mask_emails(text: str) -> str:
 def quoted(word: object) -> str:
     """Quote a word that came from outside, for a message: escaped, cut, e-mail addresses masked."""
     return ascii(mask_emails(str(word)[:80]))
+
+
+def shown_name(name: object) -> str:
+    """Return a field's name as a message or a report may hold it: a row may have put anything into it."""
+    shown = name if isinstance(name, str) and name.isprintable() and name.isascii() else ascii(name)
+    return mask_emails(shown[:80])

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+from airflow_provider_envoke.core.fields import describe_unknown, is_known_field
 from airflow_provider_envoke.core.limits import read_limit
 from airflow_provider_envoke.core.mapping import FieldMap
+from airflow_provider_envoke.core.masking import quoted
 from airflow_provider_envoke.core.payload import PayloadRules, check_choice
 from airflow_provider_envoke.core.protocol import Keyfield
 from airflow_provider_envoke.exceptions import EnvokeConfigError
@@ -65,12 +67,31 @@ class SyncOptions:
         check_choice("on_duplicate", self.on_duplicate, get_args(OnDuplicate))
         if not (type(self.concurrency) is int and 1 <= self.concurrency <= MAX_CONCURRENCY):
             raise EnvokeConfigError(f"concurrency has to be a whole number from 1 to {MAX_CONCURRENCY}.")
-        if self.requests_per_second is not None and not 0 < self.requests_per_second < float("inf"):
+        if self.requests_per_second is not None and not _is_rate(self.requests_per_second):
             raise EnvokeConfigError("requests_per_second has to be a number above 0, or None.")
         if self.max_changes is not None:
             read_limit("max_changes", self.max_changes)
+        self._check_fields()
+
+    def _check_fields(self) -> None:
+        """Find before the first row what would reject every row."""
+        targets = [*self.fields.columns.values(), *self.fields.static]
+        for target in targets:
+            if not is_known_field(target, self.rules.extra_fields):
+                raise EnvokeConfigError(
+                    f"field_map or static_fields fills {quoted(target)}: {describe_unknown(target)}."
+                )
+        if self.fields.columns and self.keyfield not in targets:
+            raise EnvokeConfigError(
+                f"No column of field_map goes into {self.keyfield!r}, by which the contacts are to be found: add "
+                "one, or choose another keyfield."
+            )
 
     @property
     def guards_shared_email(self) -> bool:
         """Whether addresses have to be watched: with the address as the key, they do not change."""
         return self.shared_email_guard and self.keyfield != "email"
+
+
+def _is_rate(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf")

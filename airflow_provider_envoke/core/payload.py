@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from airflow_provider_envoke.core.fields import (
     CONTACT_FIELDS,
+    GROUPS,
     MAX_CONTACT_ID,
     READ_ONLY_FIELDS,
     ContactField,
@@ -15,14 +17,15 @@ from airflow_provider_envoke.core.fields import (
     allows_sending,
     canonical_consent,
     describe,
+    describe_unknown,
 )
-from airflow_provider_envoke.core.masking import mask_emails, quoted
+from airflow_provider_envoke.core.masking import quoted, shown_name
 from airflow_provider_envoke.core.rendered import read_json_object
 from airflow_provider_envoke.core.values import as_integer, as_text
 from airflow_provider_envoke.exceptions import EnvokeConfigError, EnvokeDataError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
 Nulls = Literal["ignore", "clear"]
 OnOverlong = Literal["reject", "truncate"]
@@ -30,7 +33,6 @@ OnOverlong = Literal["reject", "truncate"]
 # A null or an empty text in one of these says nothing, also with nulls="clear": no address, key or consent is
 # wiped by a gap.
 _NEVER_CLEARED = frozenset({"id", "email", "remote_id", "consent_status", "consent_description"})
-_GROUPS = ("custom_fields", "interests", "autoresponders")
 _CUSTOM_FIELD_NAME = re.compile(r"[A-Za-z0-9_]+")  # article 1697226
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _TAG_VALUES = {"set": "Set", "true": "Set", "1": "Set", "unset": "Unset", "false": "Unset", "0": "Unset"}
@@ -60,10 +62,13 @@ class PayloadRules:
     def __post_init__(self) -> None:
         check_choice("nulls", self.nulls, get_args(Nulls))
         check_choice("on_overlong", self.on_overlong, get_args(OnOverlong))
-        if isinstance(self.extra_fields, str) or not all(
-            _CUSTOM_FIELD_NAME.fullmatch(str(name)) for name in self.extra_fields
-        ):
+        names: object = self.extra_fields
+        if isinstance(names, str) or not isinstance(names, Collection) or not all(map(_is_name, names)):
             raise EnvokeConfigError("extra_fields has to be a list of field names (letters, digits and _).")
+
+
+def _is_name(name: object) -> bool:
+    return isinstance(name, str) and _CUSTOM_FIELD_NAME.fullmatch(name) is not None
 
 
 def check_choice(argument: str, value: object, choices: Iterable[str]) -> None:
@@ -124,24 +129,18 @@ class _PayloadBuilder:
             )
 
     def _refuse(self, name: object, reason: str, message: str) -> None:
-        shown = name if isinstance(name, str) and name.isprintable() and name.isascii() else ascii(name)
-        self.violations.append(Violation(mask_emails(shown[:80]), reason, message))
+        self.violations.append(Violation(shown_name(name), reason, message))
 
     def _put_unlisted(self, name: object, value: object) -> None:
         group, dot, member = name.partition(".") if isinstance(name, str) else ("", "", "")
-        if dot and group in _GROUPS:
+        if dot and group in GROUPS:
             self.put(group, {member: value})
         elif name in READ_ONLY_FIELDS:
             self._refuse(name, "read_only_field", "read-only in Envoke; leave it out")
         elif isinstance(name, str) and name in self.rules.extra_fields:
             self._put_text(name, value, ContactField("text"))
         else:
-            self._refuse(
-                name,
-                "unknown_field",
-                "not a documented contact field (a custom field is custom_fields.NAME; a field that is newer "
-                "than this provider goes into extra_fields)",
-            )
+            self._refuse(name, "unknown_field", describe_unknown(name))
 
     def _text(self, name: str, value: object) -> str | None:
         """Return a value's text; ``None`` if it says nothing or was refused."""
@@ -206,7 +205,7 @@ class _PayloadBuilder:
     def _put_custom_fields(self, name: str, value: object, _: ContactField) -> None:
         for member, member_value in self._members(name, value):
             full_name = f"{name}.{member}"
-            if not (isinstance(member, str) and _CUSTOM_FIELD_NAME.fullmatch(member)):
+            if not _is_name(member):
                 self._refuse(full_name, "invalid_name", "a custom field's name has letters, digits and _ alone")
                 continue
             before = len(self.violations)
@@ -225,8 +224,8 @@ class _PayloadBuilder:
             if text is None or len(self.violations) != before:
                 continue
             state = _TAG_VALUES.get(text.strip().lower())
-            if not (isinstance(member, str) and member.strip()):
-                self._refuse(full_name, "invalid_name", "the name is empty or not text")
+            if not _is_tag(member):
+                self._refuse(full_name, "invalid_name", "the name is empty or not valid text")
             elif state is None:
                 self._refuse(full_name, "invalid_tag", "has to be Set or Unset (or true or false)")
             else:
@@ -257,6 +256,13 @@ class _PayloadBuilder:
         if member in members:
             self._refuse(f"{group}.{member}", "duplicate_field", "given twice")
         members[member] = value
+
+
+def _is_tag(name: object) -> bool:
+    try:
+        return isinstance(name, str) and bool((as_text(name) or "").strip())
+    except ValueError:
+        return False
 
 
 def as_null(value: object) -> bool:

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from types import UnionType
 
 _OUT_OF_RANGE = "a date outside the years 1 to 9999 (in UTC) cannot be sent"
+_MAGNITUDE = "a number of that magnitude cannot be sent"
+_MAX_DIGITS = 100
 _PANDAS_NULLS = frozenset({"NAType", "NaTType"})
 
 
@@ -107,12 +109,18 @@ def _numpy_value(value: object) -> object:
     return plain
 
 
+def _integer_text(value: int) -> str:
+    if abs(value) >= 10**_MAX_DIGITS:  # beyond 4300 digits Python itself refuses, in words about Python
+        raise ValueError(_MAGNITUDE)
+    return int.__repr__(value)
+
+
 def _decimal_text(value: float | Decimal) -> str:
     number = value if isinstance(value, Decimal) else Decimal(repr(float(value)))
     if not number.is_finite():
         raise ValueError("an infinite number cannot be sent")
-    if abs(number.adjusted()) > 100:  # 1E+999999 would be a million digits
-        raise ValueError("a number of that magnitude cannot be sent")
+    if abs(number.adjusted()) > _MAX_DIGITS:  # 1E+999999 would be a million digits
+        raise ValueError(_MAGNITUDE)
     if isinstance(value, float) and number == number.to_integral_value():
         return str(int(number))
     return format(number if number else abs(number), "f")
@@ -132,7 +140,7 @@ def _datetime_text(value: datetime) -> str:
 _TEXTS: tuple[tuple[type | UnionType, Callable[[Any], str]], ...] = (
     (str, lambda value: _sound_text(str.__str__(value))),
     (bool, lambda value: "true" if value else "false"),
-    (int, int.__repr__),
+    (int, _integer_text),
     (UUID, str),
     (float | Decimal, _decimal_text),
     (datetime, _datetime_text),

@@ -35,9 +35,9 @@ def test_the_row_is_not_changed() -> None:
 @pytest.mark.parametrize(
     ("columns", "static", "twice"),
     [
-        pytest.param({"a": "email", "b": "email"}, {}, "email", id="two columns"),
-        pytest.param({"a": "city"}, {"city": "Rome"}, "city", id="column and static"),
-        pytest.param({"a": "x", "b": "x", "c": "e"}, {"e": 1}, "e, x", id="all at once"),
+        pytest.param({"a": "email", "b": "email"}, {}, "'email'", id="two columns"),
+        pytest.param({"a": "city"}, {"city": "Rome"}, "'city'", id="column and static"),
+        pytest.param({"a": "x", "b": "x", "c": "e"}, {"e": 1}, "'e', 'x'", id="all at once"),
     ],
 )
 def test_a_field_with_two_sources_is_refused(columns: dict[str, str], static: dict[str, Any], twice: str) -> None:
