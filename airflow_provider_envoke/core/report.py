@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from airflow_provider_envoke.core.fields import canonical_consent
+from airflow_provider_envoke.core.masking import shown_name
 from airflow_provider_envoke.exceptions import EnvokeError
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ OUTCOMES: tuple[Outcome, ...] = ("updated", "created", "unchanged", "skipped", "
 OUTCOME_OF: dict[str, Outcome] = {"update": "updated", "create": "created"}
 
 _EXAMPLES_PER_FIELD = 3
+_SHORTEST_SHOWN = 4
 
 #: Every reason for which a row may be skipped or rejected, and what it means.
 REASONS = {
@@ -77,7 +80,8 @@ class SyncReport:
     :param skipped_reasons: reason code -> how many rows were skipped for it.
     :param fields: field -> how many contacts it was (or, with ``plan_only``, would be) changed in.
     :param consent_changes: ``"old -> new"`` -> how many contacts.
-    :param examples: field -> a few masked examples of changes, with ``plan_only`` alone.
+    :param examples: field -> a few masked examples of changes, with ``plan_only`` alone: row numbers, and at most
+        the first letter of a value.
     :param requests: kind (``read``, ``write``, ``retry``) -> how many requests.
     :param read_by: how the current contacts were found: ``"filter"``, ``"pages"`` or ``"nothing"``.
     :param seconds: time that the run took.
@@ -168,7 +172,7 @@ class Tally:
         for name, value in decision.changes.items():
             members = value if isinstance(value, dict) else {None: value}
             for member, after in members.items():
-                full_name = f"{name}.{member}" if member else name
+                full_name = shown_name(f"{name}.{member}" if member else name)
                 self.fields[full_name] += 1
                 if examples:
                     before = current.get(name)
@@ -176,7 +180,8 @@ class Tally:
                         before = before.get(member) if isinstance(before, dict) else None
                     self._add_example(full_name, row, before, after)
         if "consent_status" in decision.changes and decision.current is not None:
-            self.consent_changes[f"{current.get('consent_status')} -> {decision.changes['consent_status']}"] += 1
+            before = _consent_name(current.get("consent_status"))
+            self.consent_changes[f"{before} -> {decision.changes['consent_status']}"] += 1
 
     @property
     def done(self) -> int:
@@ -191,7 +196,7 @@ class Tally:
     def _add_example(self, name: str, row: int, before: object, after: object) -> None:
         examples = self.examples.setdefault(name, [])
         if len(examples) < _EXAMPLES_PER_FIELD:
-            examples.append({"row": row, "from": _masked(before), "to": _masked(after)})
+            examples.append({"row": row, "from": _masked(name, before), "to": _masked(name, after)})
 
     def report(
         self, *, requests: dict[str, int], read_by: str, seconds: float, plan_only: bool, stopped: str = ""
@@ -223,5 +228,20 @@ class Tally:
         )
 
 
-def _masked(value: object) -> str:
-    return f"{str(value)[0]}***" if value not in (None, "") else "(empty)"
+def _consent_name(status: object) -> str:
+    """Return a status as it is documented: what else the service may have answered is not repeated."""
+    if status in (None, ""):
+        return "(empty)"
+    return (canonical_consent(status) if isinstance(status, str) else None) or "(other)"
+
+
+def _masked(name: str, value: object) -> str:
+    """
+    Return a value's first letter, which shows whether it is the one that is meant.
+
+    Of a short value, a custom field's or a tag's not even that: one letter tells "no" from "yes".
+    """
+    if value in (None, ""):
+        return "(empty)"
+    text = str(value)
+    return f"{text[0]}***" if "." not in name and len(text) >= _SHORTEST_SHOWN else "***"

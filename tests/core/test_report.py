@@ -108,11 +108,34 @@ def test_examples_are_masked() -> None:
     assert made.examples == {
         "email": [{"row": 1, "from": "m***", "to": "z***"}],
         "city": [{"row": 1, "from": "M***", "to": "P***"}],
-        "feedback": [{"row": 1, "from": "(empty)", "to": "X***"}],
-        "custom_fields.plan": [{"row": 1, "from": "m***", "to": "g***"}],
-        "interests.News": [{"row": 1, "from": "(empty)", "to": "S***"}],
+        "feedback": [{"row": 1, "from": "(empty)", "to": "***"}],
+        "custom_fields.plan": [{"row": 1, "from": "***", "to": "***"}],
+        "interests.News": [{"row": 1, "from": "(empty)", "to": "***"}],
         "company": [{"row": 1, "from": "(empty)", "to": "(empty)"}],
     }
+
+
+@pytest.mark.parametrize("value", ["M", "no", "yes", 7, True, False, "Set"], ids=repr)
+def test_an_example_of_a_short_value_shows_not_one_letter_of_it(value: object) -> None:
+    made = report(tally(Decision("update", changes={"title": value}, current={"title": "Dr"}), examples=True))
+
+    assert made.examples["title"] == [{"row": 1, "from": "***", "to": "***"}]
+
+
+def test_a_name_that_a_row_made_up_is_shown_masked_in_one_line_and_cut() -> None:
+    names = ["zoe@doe.com", "a\r\nERROR forged", "x" * 200, "\u202eabc"]
+    made = report(tally(Decision("update", changes={"interests": dict.fromkeys(names, "Set")}, current={})))
+
+    assert "zoe@" not in made.as_table()
+    assert all(name.isprintable() and len(name) <= 80 for name in made.fields)
+    assert len(made.as_table().splitlines()) == 6 + 4 + 1
+
+
+@pytest.mark.parametrize(("status", "shown"), [(None, "(empty)"), ("zoe@doe.com", "(other)"), (["x"], "(other)")])
+def test_a_consent_that_envoke_does_not_document_is_not_repeated(status: object, shown: str) -> None:
+    decision = Decision("update", changes={"consent_status": "Revoked"}, current={"consent_status": status})
+
+    assert report(tally(decision)).consent_changes == {f"{shown} -> Revoked": 1}
 
 
 def test_at_most_three_examples_are_kept_for_a_field() -> None:
