@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import math
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from airflow_provider_envoke.exceptions import EnvokeConfigError, EnvokePlanError, EnvokeSyncError
 
 if TYPE_CHECKING:
-    from airflow_provider_envoke.core.report import SyncReport
+    from collections.abc import Iterable
+
+    from airflow_provider_envoke.core.report import Reject, SyncReport
+
+_MAX_EXAMPLES = 3
+_MAX_EXAMPLE_CHARS = 300
 
 
 def read_limit(name: str, limit: object) -> float:
@@ -38,23 +44,33 @@ def exceeds(count: int, limit: float, rows: int) -> bool:
     return rows > 0 and count / rows > limit
 
 
-def check_rejects(report: SyncReport, max_rejects: float, rejects_path: str | None) -> None:
+def check_rejects(
+    report: SyncReport, max_rejects: float, rejects_path: str | None, first: Iterable[Reject] = ()
+) -> None:
     """
     Fail a run in which too many rows were rejected.
 
     :param max_rejects: how many rows may be: what :func:`read_limit` returned.
     :param rejects_path: file of the rejected rows, for the message.
+    :param first: the first rejected row of each reason: the message says what was wrong with it.
     :raises EnvokeSyncError: if there were more; it carries the report.
     """
     if not exceeds(report.rejected, max_rejects, report.rows):
         return
     reasons = ", ".join(f"{count} {reason}" for reason, count in report.reasons.items())
     where = f"they are in {rejects_path}" if rejects_path else "set rejects_path to get them in a file"
+    were = "would not be" if report.plan_only else "were not"
+    others = "Nothing was written: plan_only is on" if report.plan_only else "The others were"
     raise EnvokeSyncError(
-        f"{report.rejected} of {report.rows} rows were not written to Envoke ({reasons}); {where}. The others "
-        "were. Running again is safe.",
+        f"{report.rejected} of {report.rows} rows {were} written to Envoke ({reasons}); {where}. {others}. "
+        f"Running again is safe.{_examples(first)}",
         report,
     )
+
+
+def _examples(first: Iterable[Reject]) -> str:
+    shown = [f"row {each.row}: {each.message[:_MAX_EXAMPLE_CHARS]}" for each in islice(first, _MAX_EXAMPLES)]
+    return f" For example {'; '.join(shown)}" if shown else ""
 
 
 def check_changes(plan: SyncReport, max_changes: float) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from airflow.providers.common.compat.sdk import AirflowFailException
 
+from airflow_provider_envoke.core.masking import mask_emails, quoted
 from airflow_provider_envoke.exceptions import (
+    EnvokeConfigError,
     EnvokeError,
     EnvokePlanError,
     EnvokeSyncError,
@@ -48,17 +50,57 @@ def rejects_file(path: str | None) -> Iterator[Callable[[Reject], None]]:
     Open the file of rejected rows, and yield what writes one of them: a JSON object a line.
 
     :param path: local path or URL that ``ObjectStoragePath`` knows; ``None`` for no file.
+    :raises EnvokeConfigError: if it cannot be opened.
+    :raises EnvokeSyncError: if it cannot be written to its end.
     """
     if not path:
         yield lambda _: None
         return
+    file = _open_for_writing(path)
+
+    def write(reject: Reject) -> None:
+        with _unwritable_ends_the_run(path):
+            file.write(json.dumps(asdict(reject), ensure_ascii=False) + "\n")
+
+    try:
+        yield write
+    except BaseException:
+        with suppress(OSError):  # what ended the run is what the reader has to see
+            file.close()
+        raise
+    with _unwritable_ends_the_run(path):
+        file.close()
+
+
+def _open_for_writing(path: str) -> Any:
     from airflow.providers.common.compat.sdk import ObjectStoragePath  # noqa: PLC0415 - heavy
 
-    target = ObjectStoragePath(path)
-    if target.protocol in ("", "file"):
-        target.parent.mkdir(parents=True, exist_ok=True)
-    with target.open("w") as file:  # type: ignore[no-untyped-call]
-        yield lambda reject: file.write(json.dumps(asdict(reject), ensure_ascii=False) + "\n")
+    try:
+        target = ObjectStoragePath(path)
+        if target.protocol in ("", "file"):
+            target.parent.mkdir(parents=True, exist_ok=True)
+        return target.open("w", encoding="utf-8")  # type: ignore[no-untyped-call]
+    except (OSError, ValueError, TypeError, ImportError) as error:
+        reason = _reason(error)
+    raise EnvokeConfigError(f"rejects_path {quoted(path)} cannot be written: {reason}. Name another file.")
+
+
+@contextmanager
+def _unwritable_ends_the_run(path: str) -> Iterator[None]:
+    reason = ""
+    try:
+        yield
+    except OSError as error:
+        reason = _reason(error)
+    if reason:
+        raise EnvokeSyncError(
+            f"The rejected rows could not be written to rejects_path {quoted(path)}: {reason}. What the report "
+            "counts as written is in Envoke; mend the file's place and run again, which is safe."
+        )
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or f"{type(error).__name__}: {mask_emails(str(error))[:200]}"
 
 
 def push_report(context: Context, outlets: Sequence[Any], report: SyncReport, base_url: str) -> None:

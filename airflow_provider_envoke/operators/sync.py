@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from airflow_provider_envoke.core.options import OnDuplicate, OnMissing, Strategy
     from airflow_provider_envoke.core.payload import Nulls, OnOverlong
     from airflow_provider_envoke.core.protocol import Keyfield
-    from airflow_provider_envoke.core.report import SyncReport
+    from airflow_provider_envoke.core.report import Reject, SyncReport
     from airflow_provider_envoke.sync.run import SyncRun
 
 OnEmpty = Literal["succeed", "skip", "fail"]
@@ -171,22 +171,34 @@ class BaseEnvokeSyncOperator(BaseOperator):
         with hopeless_failures_end_the_task():
             check_choice("on_empty", self.on_empty, get_args(OnEmpty))
             max_rejects = read_limit("max_rejects", self.max_rejects)
-            report = self._sync(context, rows, total_rows)
-            check_rejects(report, max_rejects, self.rejects_path)
+            first_rejects: dict[str, Reject] = {}
+            report = self._sync(context, rows, total_rows, first_rejects)
+            check_rejects(report, max_rejects, self.rejects_path, first_rejects.values())
         if report.rows == 0 and self.on_empty == "skip":
             raise AirflowSkipException("There are no rows, and on_empty is 'skip'.")
         if report.rows == 0 and self.on_empty == "fail":
             raise AirflowFailException("There are no rows, and on_empty is 'fail': check the query.")
         return report.as_dict()
 
-    def _sync(self, context: Context, rows: Iterable[Mapping[str, Any]], total_rows: int | None) -> SyncReport:
+    def _sync(
+        self,
+        context: Context,
+        rows: Iterable[Mapping[str, Any]],
+        total_rows: int | None,
+        first_rejects: dict[str, Reject],
+    ) -> SyncReport:
         from airflow_provider_envoke.sync.run import SyncRun  # noqa: PLC0415 - imports aiohttp
 
         if self.keyfield == "remote_id":
             self.log.warning(REMOTE_ID_WARNING)
         options = self._options()
         config = EnvokeHook(self.envoke_conn_id).get_conn()
-        with rejects_file(self.rejects_path) as on_reject:
+        with rejects_file(self.rejects_path) as write:
+
+            def on_reject(reject: Reject) -> None:
+                first_rejects.setdefault(reject.reason, reject)
+                write(reject)
+
             self._run = SyncRun(config, options, on_reject=on_reject, total_rows=total_rows)
             try:
                 self._run.run(rows)
@@ -200,7 +212,10 @@ class BaseEnvokeSyncOperator(BaseOperator):
     def _options(self) -> SyncOptions:
         return SyncOptions(
             keyfield=self.keyfield,
-            fields=FieldMap(self.field_map or {}, self.static_fields or {}),
+            fields=FieldMap(
+                {} if self.field_map is None else self.field_map,
+                {} if self.static_fields is None else self.static_fields,
+            ),
             rules=PayloadRules(self.nulls, self.on_overlong, self.extra_fields),
             strategy=self.strategy,
             on_missing=self.on_missing,

@@ -214,4 +214,7 @@ class Pipeline:
     def _tell(self, wanted: Wanted, decision: Decision) -> None:
         self._tally.add(decision, row=wanted.row, examples=self._options.plan_only)
         if decision.action == "reject":
-            self._on_reject(Reject(wanted.row, wanted.key, decision.reason, decision.field, decision.message))
+            try:
+                self._on_reject(Reject(wanted.row, wanted.key, decision.reason, decision.field, decision.message))
+            except Exception as error:  # it stops the run: here it would leave a batch that never ends
+                self.failure = self.failure or error
