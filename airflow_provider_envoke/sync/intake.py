@@ -130,7 +130,7 @@ class Intake:
         keyfield = self._options.keyfield
         try:
             payload = build_payload(self._options.fields.apply(row), self._options.rules)
-        except EnvokeDataError as error:
+        except Exception as error:  # whatever a driver's own types do: one row does not end the run
             return Wanted(self._row, _shown_key(row, self._options), {}), _rejected(error), False
         key = match_key(keyfield, payload.get(keyfield))
         wanted = Wanted(self._row, key, payload)
@@ -177,7 +177,10 @@ def shared_email(who: str) -> Violation:
     )
 
 
-def _rejected(error: EnvokeDataError) -> Decision:
+def _rejected(error: Exception) -> Decision:
+    if not isinstance(error, EnvokeDataError):
+        message = f"a value of the row cannot be read ({type(error).__name__}); turn it into text in the query"
+        return reject(Violation("", "invalid_value", message))
     first = error.violations[0] if error.violations else Violation("", "missing_column", "")
     return reject(Violation(first.field, first.reason, str(error)))
 
@@ -187,5 +190,5 @@ def _shown_key(row: Mapping[str, Any], options: SyncOptions) -> str:
     try:
         value = options.fields.apply(row).get(options.keyfield)
         return match_key(options.keyfield, value)[:80]
-    except (EnvokeDataError, ValueError):
+    except Exception:
         return ""

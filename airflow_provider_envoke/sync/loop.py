@@ -26,6 +26,7 @@ class LoopThread:
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
+        self._loop.set_debug(False)  # asyncio's debug mode logs what its tasks return: people's data
         self._thread = threading.Thread(target=self._loop.run_forever, name="envoke-sync", daemon=True)
 
     def __enter__(self) -> LoopThread:

@@ -10,15 +10,16 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_envoke.core import protocol
+from airflow_provider_envoke.core.payload import as_contact_id
 from airflow_provider_envoke.core.plan import match_key
-from airflow_provider_envoke.exceptions import EnvokeConfigError, EnvokeRejectedError
+from airflow_provider_envoke.exceptions import EnvokeConfigError, EnvokeRejectedError, EnvokeTransientError
 from airflow_provider_envoke.sync.seen import digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from airflow_provider_envoke.clients.bulk import BulkClient
-    from airflow_provider_envoke.core.protocol import Keyfield
+    from airflow_provider_envoke.core.protocol import Keyfield, Request
 
 log = logging.getLogger(__name__)
 
@@ -85,10 +86,22 @@ class ContactReader:
     async def _pages(self, filters: dict[str, Any], fields: Sequence[str]) -> list[dict[str, Any]]:
         contacts: list[dict[str, Any]] = []
         while True:
-            page = await self._client.send(protocol.find_contacts(filters, fields=fields, skip=len(contacts)))
+            page = await self._read_page(protocol.find_contacts(filters, fields=fields, skip=len(contacts)))
             contacts += page
             if len(page) < protocol.PAGE_SIZE:
                 return contacts
+
+    async def _read_page(self, request: Request) -> list[dict[str, Any]]:
+        page: list[dict[str, Any]] = await self._client.send(request)
+        if not all(_has_id(contact) for contact in page):
+            raise EnvokeTransientError(
+                f"Envoke's answer to {request.method} {request.path_template} cannot be used: it holds a contact "
+                "without an id. Nothing was written because of it; run the task again.",
+                status=200,
+                method=request.method,
+                path=request.path_template,
+            )
+        return page
 
     async def _load_snapshot(self, field: Keyfield, refusal: EnvokeRejectedError) -> None:
         async with self._loading:
@@ -101,7 +114,7 @@ class ContactReader:
             snapshot.execute("CREATE TABLE contacts (key BLOB, id INTEGER, body TEXT, PRIMARY KEY (key, id))")
             skip = 0
             while True:
-                page = await self._client.send(protocol.find_contacts({}, skip=skip))
+                page = await self._read_page(protocol.find_contacts({}, skip=skip))
                 rows = [
                     (digest_of(match_key(field, item.get(field))), int(item["id"]), json.dumps(item))
                     for item in page
@@ -123,6 +136,13 @@ class ContactReader:
             if contacts:
                 found[key] = contacts
         return found
+
+
+def _has_id(contact: dict[str, Any]) -> bool:
+    try:
+        return as_contact_id(contact.get("id")) is not None
+    except ValueError:
+        return False
 
 
 def _grouped(field: Keyfield, contacts: Iterable[dict[str, Any]]) -> Contacts:

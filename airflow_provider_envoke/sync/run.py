@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, nullcontext
 from dataclasses import replace
 from functools import partial
@@ -14,14 +14,19 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_envoke.core.limits import check_changes, check_overrun, exceeds, read_limit
 from airflow_provider_envoke.core.report import Reject, SyncReport, Tally
-from airflow_provider_envoke.exceptions import EnvokeConfigError, EnvokePlanError, EnvokeSyncError
+from airflow_provider_envoke.exceptions import (
+    EnvokeConfigError,
+    EnvokeDataError,
+    EnvokePlanError,
+    EnvokeSyncError,
+)
 from airflow_provider_envoke.sync.intake import BATCH_ROWS
 from airflow_provider_envoke.sync.loop import LoopThread
 from airflow_provider_envoke.sync.pipeline import Pipeline
 from airflow_provider_envoke.sync.progress import log_progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from airflow_provider_envoke.core.config import EnvokeConfig
     from airflow_provider_envoke.core.options import SyncOptions
@@ -91,6 +96,7 @@ class SyncRun:
         :param rows: column -> value; read a batch at a time, once, or twice with ``max_changes``.
         :raises EnvokeAuthError: if the credentials are refused.
         :raises EnvokeTransientError: if the service is down.
+        :raises EnvokeDataError: if ``rows`` holds something else than dicts.
         :raises EnvokePlanError: if more would change than ``max_changes`` allows; nothing is written then.
         :raises EnvokeSyncError: if :meth:`cancel` was called.
         :raises RowsChangedError: if the rows are not those that ``resume_from`` is about. Nothing can be reported
@@ -163,7 +169,7 @@ class SyncRun:
         look = partial(self._look, pipeline.checkpoints)
         try:
             loop.spawn(log_progress(self._tally, self._total_rows))
-            for row in rows:
+            for row in _checked(rows):
                 waiting.append(row)
                 if len(waiting) == BATCH_ROWS:
                     look()
@@ -208,7 +214,20 @@ class SyncRun:
 
 def _opened(rows: Iterable[Mapping[str, Any]]) -> Any:
     """Begin to read rows. What was opened for this is closed; an iterator of the caller's is the caller's."""
+    if not isinstance(rows, Iterable):
+        raise EnvokeDataError(f"rows has to be an iterable of dicts, not {type(rows).__name__}.")
     iterator = iter(rows)
     if iterator is rows or not hasattr(iterator, "close"):
         return nullcontext(iterator)
     return closing(iterator)
+
+
+def _checked(rows: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Yield the rows; what is no row stops the run before it is counted as one."""
+    for number, row in enumerate(rows, start=1):
+        if not hasattr(row, "keys"):
+            raise EnvokeDataError(
+                f"Row {number} is {type(row).__name__}, not a dict, column -> value (rows that came as tuples "
+                "lack their column names): correct the rows and run again, which is safe."
+            )
+        yield row
