@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseHook
+from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException, BaseHook
 
-from airflow_provider_envoke.core.masking import quoted
+from airflow_provider_envoke.core.masking import mask_emails, quoted
 from airflow_provider_envoke.core.rows import column_names
-from airflow_provider_envoke.exceptions import EnvokeConfigError
+from airflow_provider_envoke.exceptions import EnvokeConfigError, EnvokeError, EnvokeSyncError
 from airflow_provider_envoke.operators.lineage import query_tables
 from airflow_provider_envoke.operators.outcome import hopeless_failures_end_the_task
 from airflow_provider_envoke.operators.sync import BaseEnvokeSyncOperator
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 _FETCH_ROWS = 1_000
+_MAX_DRIVER_WORDS = 500
+_QUOTED = re.compile(r"""(?<!\w)'.*'(?!\w)|(?<!\w)".*"(?!\w)|\(.*\)=\(.*\)""")
 
 
 class SqlToEnvokeOperator(BaseEnvokeSyncOperator):
@@ -64,8 +67,9 @@ class SqlToEnvokeOperator(BaseEnvokeSyncOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the query and bring its rows over; see :meth:`BaseEnvokeSyncOperator.sync` for what it returns."""
         with hopeless_failures_end_the_task():
+            _check_query(self.sql)
             hook = self._database_hook()
-        return self.sync(context, QueryRows(hook, self.sql, self.parameters))
+        return self.sync(context, QueryRows(hook, self.sql_conn_id, self.sql, self.parameters))
 
     def tables_read(self) -> list[Any]:
         """Return OpenLineage's datasets of the query's tables."""
@@ -74,7 +78,7 @@ class SqlToEnvokeOperator(BaseEnvokeSyncOperator):
     def _database_hook(self) -> Any:
         from airflow.providers.common.sql.hooks.sql import DbApiHook  # noqa: PLC0415 - heavy
 
-        hook = BaseHook.get_hook(self.sql_conn_id)
+        hook = self._hook_of_connection()
         if not isinstance(hook, DbApiHook):
             raise EnvokeConfigError(
                 f"The connection {quoted(self.sql_conn_id)} (sql_conn_id) is not one of a database: its hook is "
@@ -82,23 +86,86 @@ class SqlToEnvokeOperator(BaseEnvokeSyncOperator):
             )
         return hook
 
+    def _hook_of_connection(self) -> Any:
+        if not self.sql_conn_id:
+            raise EnvokeConfigError("sql_conn_id is empty: give a connection's id, or check its template.")
+        try:
+            return BaseHook.get_hook(self.sql_conn_id)
+        except AirflowNotFoundException:
+            problem = "There is no connection {}"
+        except AirflowException:
+            problem = "No installed provider knows the type of the connection {}"
+        raise EnvokeConfigError(
+            f"{problem.format(quoted(self.sql_conn_id))} (sql_conn_id): add it, install its provider, or correct "
+            "the id."
+        )
+
+
+def _check_query(sql: object) -> None:
+    if not isinstance(sql, str) or not sql.strip():
+        raise EnvokeConfigError(
+            "sql has to be one query as text, and is empty or something else: check its template."
+        )
+
+
+def _query_failed(error: Exception, conn_id: str, count: int) -> EnvokeSyncError:
+    return EnvokeSyncError(
+        f"The query of the connection {quoted(conn_id)} (sql_conn_id) failed after {count} rows with "
+        f"{type(error).__name__}: {_driver_words(error)}. The report says what became of these rows; mend the "
+        "query or the database and run again, which is safe."
+    )
+
+
+def _driver_words(error: Exception) -> str:
+    """
+    Return the first line of a driver's message; the lines after it are details, which quote rows.
+
+    PEP 249 names the classes of errors that come from the data itself: in these a quoted word is a value.
+    """
+    text = next(iter(str(error).strip().splitlines()), "no message")
+    if {"DataError", "IntegrityError"} & {kind.__name__ for kind in type(error).__mro__}:
+        text = _QUOTED.sub("…", text)
+    line = "".join(char if char.isprintable() else " " for char in text)
+    return mask_emails(line)[:_MAX_DRIVER_WORDS].rstrip(".")
+
 
 class QueryRows:
     """
     A query's rows, as often as they are asked for: each reading opens a connection and runs the query anew.
 
     :param hook: the database's hook, a ``DbApiHook``.
+    :param conn_id: its connection's id.
     :param sql: one query.
     :param parameters: its parameters, as the driver takes them.
     """
 
-    def __init__(self, hook: Any, sql: str, parameters: Any = None) -> None:
+    def __init__(self, hook: Any, conn_id: str, sql: str, parameters: Any = None) -> None:
         self._hook = hook
+        self._conn_id = conn_id
         self._sql = sql
         self._parameters = parameters
 
     def __iter__(self) -> Generator[dict[str, Any], None, None]:
-        yield from stream_rows(self._hook.get_conn(), self._sql, self._parameters)
+        """
+        Yield the rows.
+
+        :raises EnvokeDataError: see :func:`stream_rows`.
+        :raises EnvokeSyncError: if the database fails; in words that hold no row's values.
+        """
+        count = 0
+        try:
+            with closing(stream_rows(self._hook.get_conn(), self._sql, self._parameters)) as rows:
+                for row in rows:
+                    count += 1
+                    yield row
+        except EnvokeError:
+            raise
+        except Exception as error:
+            failure = _query_failed(error, self._conn_id, count)
+        else:
+            return
+        # Raised out here so that no chain leads to an exception of the driver, which may quote a row.
+        raise failure
 
 
 def stream_rows(connection: Any, sql: str, parameters: Any = None) -> Generator[dict[str, Any], None, None]:
