@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sqlite3
 import sys
 import tempfile
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +25,7 @@ if str(ROOT) not in sys.path:
 from demo import local_airflow  # noqa: E402
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from airflow.models.dagrun import DagRun
 
@@ -34,6 +36,14 @@ AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="envoke-tests-"))
 for _name in set(os.environ) - set(local_airflow.without_airflow(dict(os.environ))):
     del os.environ[_name]
 os.environ.update(local_airflow.environment(AIRFLOW_HOME))
+
+
+POSTGRES = {
+    "host": os.environ.get("PGHOST", "127.0.0.1"),
+    "port": int(os.environ.get("PGPORT", "5432")),
+    "login": os.environ.get("PGUSER", "postgres"),
+    "schema": os.environ.get("PGDATABASE", "postgres"),
+}
 
 
 def pytest_unconfigure() -> None:
@@ -69,3 +79,45 @@ def envoke_connection(envoke_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) 
     connection: dict[str, Any] = envoke_sandbox.connection
     monkeypatch.setenv("AIRFLOW_CONN_ENVOKE_DEFAULT", json.dumps(connection))
     return envoke_sandbox
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[list[tuple[Any, ...]]], None]:
+    """Fill the table ``customers`` (email, city, plan) of SQLite, behind Airflow's connection ``warehouse``."""
+    path = tmp_path / "warehouse.sqlite"
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": "sqlite", "host": str(path)}))
+
+    def fill(rows: list[tuple[Any, ...]]) -> None:
+        with closing(sqlite3.connect(path)) as database, database:
+            database.execute("CREATE TABLE customers (email TEXT, city TEXT, plan INTEGER)")
+            database.executemany("INSERT INTO customers VALUES (?, ?, ?)", rows)
+
+    return fill
+
+
+@pytest.fixture
+def postgres(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A cursor of PostgreSQL with the table ``envoke_customers``, and Airflow's connection ``warehouse`` to it."""
+    psycopg2 = pytest.importorskip("psycopg2")
+    parts = {"host": POSTGRES["host"], "port": POSTGRES["port"], "user": POSTGRES["login"]}
+    try:
+        connection = psycopg2.connect(dbname=POSTGRES["schema"], **parts)
+    except psycopg2.OperationalError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"PostgreSQL is not running at {POSTGRES['host']}:{POSTGRES['port']}: {error}")
+    connection.autocommit = True
+    schema = f"envoke_tests_{os.getpid()}"  # several test runs may share the server
+    extra = {"options": f"-c search_path={schema}"}
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": "postgres", **POSTGRES, "extra": json.dumps(extra)})
+    )
+    with closing(connection), connection.cursor() as cursor:
+        cursor.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+        cursor.execute(f"CREATE SCHEMA {schema}")
+        cursor.execute(f"SET search_path TO {schema}")
+        cursor.execute(
+            "CREATE TABLE envoke_customers (email TEXT, city TEXT, plan NUMERIC(6, 2), born DATE, ok BOOL)"
+        )
+        yield cursor
+        cursor.execute(f"DROP SCHEMA {schema} CASCADE")

@@ -118,10 +118,14 @@ def resolve_key(
     key: Keyfield = "remote_id" if keyfield == "remote_id" else "email"
     if not _filled(payload, key):
         raise EnvokeDataError(f"keyfield is {key!r}, but the payload's {key} is missing or empty.")
-    if not isinstance(payload[key], str | int) or isinstance(payload[key], bool):
-        # An object could be read as a filter, and match another contact than the one that is meant.
-        raise EnvokeDataError(f"The payload's {key} has to be text, not {type(payload[key]).__name__}.")
+    _check_key(key, payload[key])
     return key, payload[key]
+
+
+def _check_key(name: str, value: object) -> None:
+    """An object could be read as a filter, and match another contact than the one that is meant."""
+    if not isinstance(value, str | int) or isinstance(value, bool):
+        raise EnvokeDataError(f"The payload's {name} has to be text, not {type(value).__name__}.")
 
 
 def _check_object(argument: str, value: object) -> None:
@@ -183,6 +187,7 @@ def create_contact(payload: Mapping[str, Any], *, upsert: bool = False) -> Reque
     _check_object("payload", payload)
     if not _filled(payload, "email"):
         raise EnvokeDataError("A contact cannot be created without an email.")
+    _check_key("email", payload["email"])
     params = (("upsert", "1"),) if upsert else ()
     return Request("POST", CONTACTS_PATH, CONTACTS_PATH, params=params, body=dict(payload), idempotent=upsert)
 

@@ -115,7 +115,7 @@ def test_examples_are_masked() -> None:
     }
 
 
-@pytest.mark.parametrize("value", ["M", "no", "yes", 7, True, False, "Set"], ids=repr)
+@pytest.mark.parametrize("value", ["M", "no", "yes", 7, "Set"], ids=repr)
 def test_an_example_of_a_short_value_shows_not_one_letter_of_it(value: object) -> None:
     made = report(tally(Decision("update", changes={"title": value}, current={"title": "Dr"}), examples=True))
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
-from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,52 +13,13 @@ from airflow.providers.common.compat.sdk import DAG, AirflowFailException, Airfl
 from airflow_provider_envoke.exceptions import EnvokeDataError, EnvokeSyncError
 from airflow_provider_envoke.transfers.sql_to_envoke import SqlToEnvokeOperator, stream_rows
 from tests.sync.running import patches
+from tests.tasks import context
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from airflow_provider_envoke.sandbox.thread import Sandbox
-
-POSTGRES = {
-    "host": os.environ.get("PGHOST", "127.0.0.1"),
-    "port": int(os.environ.get("PGPORT", "5432")),
-    "login": os.environ.get("PGUSER", "postgres"),
-    "schema": os.environ.get("PGDATABASE", "postgres"),
-}
-
-
-class TaskInstance:
-    """What the operator needs of a task instance."""
-
-    def __init__(self) -> None:
-        self.pushed: dict[str, Any] = {}
-
-    def xcom_push(self, key: str, value: Any) -> None:
-        self.pushed[key] = value
-
-
-class Events(dict[Any, Any]):
-    def __missing__(self, asset: Any) -> Any:
-        self[asset] = type("Event", (), {"extra": {}})()
-        return self[asset]
-
-
-def context() -> dict[str, Any]:
-    return {"ti": TaskInstance(), "outlet_events": Events()}
-
-
-@pytest.fixture
-def warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[list[tuple[Any, ...]]], None]:
-    path = tmp_path / "warehouse.sqlite"
-    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": "sqlite", "host": str(path)}))
-
-    def fill(rows: list[tuple[Any, ...]]) -> None:
-        with closing(sqlite3.connect(path)) as database, database:
-            database.execute("CREATE TABLE customers (email TEXT, city TEXT, plan INTEGER)")
-            database.executemany("INSERT INTO customers VALUES (?, ?, ?)", rows)
-
-    return fill
 
 
 @pytest.fixture
@@ -279,28 +238,6 @@ def test_it_runs_in_a_dag_mapped_over_parameters(
 
 
 # PostgreSQL
-
-
-@pytest.fixture
-def postgres(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A connection to PostgreSQL, and Airflow's connection ``warehouse`` pointing to it."""
-    psycopg2 = pytest.importorskip("psycopg2")
-    parts = {"host": POSTGRES["host"], "port": POSTGRES["port"], "user": POSTGRES["login"]}
-    try:
-        connection = psycopg2.connect(dbname=POSTGRES["schema"], **parts)
-    except psycopg2.OperationalError as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(f"PostgreSQL is not running at {POSTGRES['host']}:{POSTGRES['port']}: {error}")
-    connection.autocommit = True
-    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": "postgres", **POSTGRES}))
-    with closing(connection), connection.cursor() as cursor:
-        cursor.execute("DROP TABLE IF EXISTS envoke_customers")
-        cursor.execute(
-            "CREATE TABLE envoke_customers (email TEXT, city TEXT, plan NUMERIC(6, 2), born DATE, ok BOOL)"
-        )
-        yield cursor
-        cursor.execute("DROP TABLE envoke_customers")
 
 
 def test_postgresql_rows_go_over_with_their_types(sandbox: Sandbox, postgres: Any) -> None:

@@ -9,16 +9,11 @@ from __future__ import annotations
 
 import itertools
 import json
-import logging
 import re
 import socket
 import ssl
-import traceback
-from base64 import b64encode
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, quote_plus
 
 import pytest
 import trustme
@@ -28,94 +23,30 @@ from airflow_provider_envoke.core.config import EnvokeConfig
 from airflow_provider_envoke.exceptions import EnvokeError
 from airflow_provider_envoke.hooks.envoke import EnvokeHook
 from airflow_provider_envoke.operators.envoke import EnvokeUpdateContactOperator
-from airflow_provider_envoke.sandbox.thread import Sandbox
 from tests import faulty_server as faults
-from tests.faulty_server import UPDATED, Exchange, FaultyServer, answer
+from tests.faulty_server import UPDATED, FaultyServer, answer
+from tests.leaks.answers import ANSWERS, SLOW
+from tests.leaks.marks import (
+    API_ID,
+    API_KEY,
+    EMAIL,
+    LAST_NAME,
+    PROXY_PASSWORD,
+    MarkedSandbox,
+    Seen,
+    leaks,
+    texts_of,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from airflow.models.dagrun import DagRun
 
-API_ID = "marked-id-4711"
-API_KEY = "mArKeD-kEy-9f8e7d6c5b4a"
-BASIC = b64encode(f"{API_ID}:{API_KEY}".encode()).decode()
-PROXY_PASSWORD = "mArKeD-pRoXy-0123"
+    from airflow_provider_envoke.sandbox.thread import Sandbox
 
-EMAIL = "zora.marked+tag@leak.example.com"
-LOCAL_PART = "zora.marked"
-LAST_NAME = "Markedova-Leakson"
 PAYLOAD = {"email": EMAIL, "last_name": "Markedova", "custom_fields": {"note": f"wrote from {EMAIL}"}}
 EXPRESS = {"consent_status": "Express", "consent_description": f"{EMAIL} ticked the box"}
-
-SECRETS = (API_KEY, BASIC, BASIC.rstrip("="), PROXY_PASSWORD)
-PERSONAL = (EMAIL, quote(EMAIL), quote_plus(EMAIL), LOCAL_PART, "Markedova")
-
-
-def leaks(text: str, *, personal: bool = True) -> list[str]:
-    """What of the marked things stands in a text."""
-    marked = SECRETS + PERSONAL if personal else SECRETS
-    return [mark for mark in marked if mark.lower() in text.lower()]
-
-
-def texts_of(error: BaseException) -> Iterator[str]:
-    """All that can be read of an exception and of all that it was raised from, shown by Python or not."""
-    seen: list[BaseException] = []
-    queue: list[BaseException | None] = [error]
-    while queue:
-        each = queue.pop()
-        if each is None or each in seen:
-            continue
-        seen.append(each)
-        queue += [each.__cause__, each.__context__]
-        yield from (str(each), repr(each), repr(each.args), repr(vars(each)), repr(getattr(each, "__notes__", "")))
-        yield "".join(traceback.format_exception(each))
-
-
-@dataclass
-class Seen:
-    """All that came to the surface."""
-
-    caplog: pytest.LogCaptureFixture
-    capfd: pytest.CaptureFixture[str]
-    texts: list[str] = field(default_factory=list)
-    errors: list[BaseException] = field(default_factory=list)
-
-    def attempt(self, action: Callable[[], object]) -> None:
-        """Do something that may fail, and keep what comes of it."""
-        try:
-            self.texts.append(repr(action()))
-        except Exception as error:
-            self.errors.append(error)
-            self.texts += texts_of(error)
-
-    def everything(self) -> str:
-        """The texts, the log with its records' arguments, and what was printed."""
-        captured = self.capfd.readouterr()
-        records = [f"{record.getMessage()} {record.exc_text or ''}" for record in self.caplog.records]
-        return "\n".join([*self.texts, *records, self.caplog.text, captured.out, captured.err])
-
-
-@pytest.fixture
-def seen(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> Seen:
-    caplog.set_level(logging.DEBUG)
-    logging.getLogger("urllib3").setLevel(logging.DEBUG)
-    return Seen(caplog, capfd)
-
-
-@pytest.fixture
-def connect(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Define ``envoke_default`` with the marked credentials; nothing waits between two attempts."""
-    from airflow_provider_envoke.clients import single
-
-    monkeypatch.setattr(single.EnvokeClient.__init__, "__kwdefaults__", {"sleep": lambda seconds: None})
-
-    def connect(url: str, **parts: Any) -> None:
-        extra = json.dumps({"max_retries": 1, "timeout": 0.1})
-        connection = {"conn_type": "envoke", "host": url, "login": API_ID, "password": API_KEY, "extra": extra}
-        monkeypatch.setenv("AIRFLOW_CONN_ENVOKE_DEFAULT", json.dumps(connection | parts))
-
-    return connect
 
 
 class Instance:
@@ -148,63 +79,6 @@ ACTIONS: dict[str, Callable[[], object]] = {
     "operator, skip": lambda: execute(payload=PAYLOAD, on_missing="skip"),
     "operator, remote id": lambda: execute(payload=PAYLOAD | {"remote_id": EMAIL}, keyfield="remote_id"),
 }
-
-
-# The service's answers, each with the person in it
-
-
-def _failure(*errors: Any) -> dict[str, Any]:
-    return {"success": False, "result_text": f"About {EMAIL}", "result_data": {"errors": list(errors)}}
-
-
-def _malformed_headers(exchange: Exchange) -> bool:
-    """urllib3 warns of such headers, with the URL and a traceback."""
-    exchange.read()
-    exchange.socket.sendall(f"HTTP/1.1 200 OK\r\n{EMAIL} no header\r\nContent-Length: 2\r\n\r\n{{}}".encode())
-    return False
-
-
-def _not_http(exchange: Exchange) -> bool:
-    exchange.read()
-    exchange.socket.sendall(f"550 {EMAIL} unknown\r\n".encode())
-    return False
-
-
-PAGE = f"<html><body>{EMAIL}: Markedova</body></html>".encode()
-ANSWERS: dict[str, Callable[[Exchange], bool]] = {
-    "400": answer(_failure(f"'{EMAIL}' is not valid", f"see <{EMAIL}> or mailto:{EMAIL}"), 400),
-    "400 result_text alone": answer({"success": False, "result_text": f"{EMAIL} exists"}, 400),
-    "400 errors as objects": answer(_failure({"email": EMAIL}, [EMAIL]), 400),
-    "400 errors as a dict": answer({"success": False, "result_data": {"errors": {"email": EMAIL}}}, 400),
-    "400 escaped": answer(_failure(EMAIL.replace("@", "%40"), quote(EMAIL)), 400),
-    "400 long": answer(_failure("x" * 480 + f" {EMAIL} " * 40), 400),
-    "400 not found": answer(_failure(f"Item with email '{EMAIL}' not found"), 400),
-    "401": answer(_failure(f"{EMAIL} may not"), 401),
-    "403 html": answer(PAGE, 403),
-    "404 html": answer(PAGE, 404),
-    "429": answer(_failure(EMAIL), 429, retry_after=EMAIL),
-    "500": answer(_failure(f"SQLSTATE: Duplicate entry '{EMAIL}' for key"), 500),
-    "502 html": answer(PAGE, 502),
-    "200 html": answer(PAGE),
-    "200 empty": answer(b""),
-    "200 broken json": answer(f'{{"success": true, "email": "{EMAIL}"'.encode()),
-    "200 not json": answer(f"{EMAIL} Markedova".encode()),
-    "200 list": answer([EMAIL]),
-    "200 without success": answer({"result_text": "Updated", "result_data": {"email": EMAIL}}),
-    "redirect": answer(b"", 302, location=f"https://{API_ID}:{API_KEY}@e2.example/{EMAIL}?email={EMAIL}"),
-    "redirect to nowhere": answer(b"", 302, location=f"http://[{EMAIL}"),
-    "malformed headers": _malformed_headers,
-    "not http": _not_http,
-    "stall": faults.stall,
-    "drip": faults.drip(),
-    "reset before reading": faults.reset_before_reading,
-    "reset after reading": faults.reset_after_reading,
-    "closed": faults.close_after_reading,
-    "cut off": faults.cut_off({"success": True, "email": EMAIL}),
-    "cut off chunks": faults.cut_off_chunks,
-    "lying gzip": faults.lying_gzip,
-}  # fmt: skip
-SLOW = {"stall", "drip"}
 
 
 @pytest.mark.parametrize("fault", ANSWERS)
@@ -401,13 +275,6 @@ def test_a_dry_run_masks_every_address(seen: Seen, connect: Callable[..., None])
     everything = seen.everything()
     assert '"email": "z***@leak.example.com"' in everything
     assert leaks(everything) == []
-
-
-class MarkedSandbox(Sandbox):
-    """A sandbox that takes the marked credentials."""
-
-    api_id = API_ID
-    api_key = API_KEY
 
 
 def test_what_succeeds_brings_nothing_to_light_either(seen: Seen, connect: Callable[..., None]) -> None:
