@@ -105,7 +105,9 @@ def _credential(name: str, value: object, forbidden: str = "") -> str:
 def _base_url(host: object, port: object, schema: object) -> str:
     text = _text("host", host) or DEFAULT_HOST
     if not text.isprintable():  # urlsplit would drop line breaks and tabs without a word
-        raise EnvokeConfigError("The connection's host holds a line break or another invisible character.")
+        raise EnvokeConfigError(
+            "The connection's host holds a line break or another invisible character: type it anew."
+        )
     if "://" not in text:
         text = f"{_text('schema', schema) or 'https'}://{text}"
     parts = _split_host(text)
@@ -133,7 +135,9 @@ def _split_host(text: str) -> SplitResult:
     except ValueError:
         parts = None  # raised below, so that no chain leads to urlsplit's message, which quotes what is wrong
     if parts is None:
-        raise EnvokeConfigError("The connection's host is not a valid URL.")
+        raise EnvokeConfigError(
+            f"The connection's host is not a valid URL: give the host alone, such as {DEFAULT_HOST}."
+        )
     if parts.scheme not in ("https", "http"):
         raise EnvokeConfigError("The connection's host or schema has to be https (or http, for a sandbox).")
     if parts.username is not None or parts.password is not None:

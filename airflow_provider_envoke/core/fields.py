@@ -118,14 +118,18 @@ def is_withdrawn(status: object) -> bool:
 def is_known_field(name: str, extra_fields: Collection[str] = ()) -> bool:
     """Whether a name, such as ``city`` or ``custom_fields.plan``, is one of a field that can be written."""
     group, dot, member = name.partition(".")
-    return bool(member.strip()) if dot and group in GROUPS else name in CONTACT_FIELDS or name in extra_fields
+    if dot and group in GROUPS:
+        return bool(member.strip())
+    return name in CONTACT_FIELDS or (name in extra_fields and name not in READ_ONLY_FIELDS)
 
 
 def describe_unknown(name: object) -> str:
     """Say what is wrong with a field's name that is not documented."""
     lower = name.strip().lower() if isinstance(name, str) else ""
-    if lower in CONTACT_FIELDS and lower != name:
-        return f"not a contact field, but {lower} is one: name it so in the query (AS {lower}), or use field_map"
+    if name in READ_ONLY_FIELDS:
+        return "read-only in Envoke; leave it out"
+    if lower in CONTACT_FIELDS:
+        return f"not a contact field, but {lower} is one: names are in lower case (in a query: AS {lower})"
     return (
         "not a documented contact field (a custom field is custom_fields.NAME; a field that is newer than this "
         "provider goes into extra_fields)"

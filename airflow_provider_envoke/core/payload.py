@@ -136,7 +136,7 @@ class _PayloadBuilder:
         if dot and group in GROUPS:
             self.put(group, {member: value})
         elif name in READ_ONLY_FIELDS:
-            self._refuse(name, "read_only_field", "read-only in Envoke; leave it out")
+            self._refuse(name, "read_only_field", describe_unknown(name))
         elif isinstance(name, str) and name in self.rules.extra_fields:
             self._put_text(name, value, ContactField("text"))
         else:

@@ -134,16 +134,20 @@ def _check_object(argument: str, value: object) -> None:
 
 
 def _resolve_id(payload: Mapping[str, Any], contact_id: object) -> int | None:
-    try:
-        given = as_contact_id(contact_id)
-        in_payload = as_contact_id(payload.get("id"))
-    except ValueError as error:
-        raise EnvokeDataError(f"The contact's id {error}.") from None
+    given = _read_id("contact_id", contact_id)
+    in_payload = _read_id("The payload's id", payload.get("id"))
     if contact_id is not None and given is None:
         raise EnvokeDataError("contact_id is null: check the template and what its XCom holds.")
     if given is not None and in_payload is not None and given != in_payload:
         raise EnvokeDataError("contact_id and the payload's id are two different ids: give one of them.")
     return given if given is not None else in_payload
+
+
+def _read_id(name: str, value: object) -> int | None:
+    try:
+        return as_contact_id(value)
+    except ValueError as error:
+        raise EnvokeDataError(f"{name} {error}.") from None
 
 
 def _filled(payload: Mapping[str, Any], name: str) -> bool:
@@ -265,7 +269,9 @@ def _filter_params(prefix: str, value: object) -> Iterator[tuple[str, str]]:
     elif isinstance(value, str | int) and not isinstance(value, bool):
         yield prefix, _filter_text(prefix, value)
     else:
-        raise EnvokeConfigError(f"A filter's value has to be text or a whole number, not {type(value).__name__}.")
+        raise EnvokeConfigError(
+            f"The value of {prefix} has to be text or a whole number, not {type(value).__name__}."
+        )
 
 
 def _filter_text(prefix: str, value: str | int) -> str:

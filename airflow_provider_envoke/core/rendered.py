@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import ast
 import json
+from collections import Counter
 from decimal import Decimal
 from typing import Any
 
 from airflow_provider_envoke.core.fields import Violation, describe
+from airflow_provider_envoke.core.masking import shown_name
 from airflow_provider_envoke.exceptions import EnvokeDataError
 
 #: A class is rarely further down in its packages.
 _MAX_DOTS = 5
+_MAX_SHOWN = 300
 
 _INSTEAD = (
     "Pass the value itself instead of a template: an XComArg such as payload=query.output, or "
@@ -74,7 +77,9 @@ def read_json_object(text: str) -> Any:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise EnvokeDataError("The JSON text names a field twice: which of the two values is meant is unclear.")
+        counts = Counter(name for name, _ in pairs)
+        twice = ", ".join(shown_name(name) for name, count in counts.items() if count > 1)
+        raise EnvokeDataError(f"The JSON text names a field twice ({twice[:_MAX_SHOWN]}): give it one value.")
     return members
 
 
@@ -105,7 +110,9 @@ def _unreadable(argument: str, text: str) -> str:
         return f"{argument} is a text that is neither JSON nor the repr of a Python value. {_INSTEAD}."
     calls = sorted({_dotted(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)})
     names = sorted({node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} & {"nan", "inf", "NaT"})
-    found = ", ".join([f"{name}(…)" for name in calls] + names) or "an expression"
+    found = ", ".join([f"{name}(…)" for name in calls] + names)
+    if not found:
+        return f"{argument} is a text that is neither JSON nor the repr of a Python value. {_INSTEAD}."
     return (
         f"{argument} is the repr of a Python value that holds {found}, which a template cannot carry. {_INSTEAD}."
     )

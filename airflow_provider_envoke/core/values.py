@@ -75,12 +75,17 @@ def as_integer(value: object) -> int | None:
 def _sound_text(text: str) -> str:
     if "\0" in text:
         raise ValueError("it holds a NUL character")
-    if not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            raise ValueError("it holds half a character (a lone surrogate), which is not valid Unicode") from None
+    if not (text.isascii() or _is_unicode(text)):
+        raise ValueError("it holds half a character (a lone surrogate), which is not valid Unicode")
     return text
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # it quotes the text, so no error of ours may be raised from it
+        return False
+    return True
 
 
 def _python_value(value: object) -> object:

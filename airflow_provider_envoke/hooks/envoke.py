@@ -61,19 +61,12 @@ class EnvokeHook(BaseHook):
         connection = self._stored_connection()
         if connection.conn_type != self.conn_type:
             raise EnvokeConfigError(
-                f"The connection {quoted(self.envoke_conn_id)} is of type {quoted(connection.conn_type)}, not "
-                "'envoke'."
+                f"The connection {quoted(self.envoke_conn_id)} (envoke_conn_id) is of type "
+                f"{quoted(connection.conn_type)}, not 'envoke': name one of type Envoke."
             )
         if connection.password:
             mask_secret(str(connection.password))
-        config = EnvokeConfig.from_connection(
-            login=connection.login,
-            password=connection.password,
-            host=connection.host,
-            port=connection.port,
-            schema=connection.schema,
-            extra=_read_extra(connection.extra),
-        )
+        config = self._read_config(connection)
         # What is sent: the key without the blanks around it, and what the header makes of it.
         mask_secret(config.api_key)
         mask_secret(basic_credentials(config))
@@ -90,6 +83,20 @@ class EnvokeHook(BaseHook):
             f"There is no connection {quoted(self.envoke_conn_id)} (envoke_conn_id): add one of type Envoke, or "
             "correct the id."
         )
+
+    def _read_config(self, connection: Connection) -> EnvokeConfig:
+        try:
+            return EnvokeConfig.from_connection(
+                login=connection.login,
+                password=connection.password,
+                host=connection.host,
+                port=connection.port,
+                schema=connection.schema,
+                extra=_read_extra(connection.extra),
+            )
+        except EnvokeConfigError as error:
+            problem = str(error)
+        raise EnvokeConfigError(f"{problem} (envoke_conn_id: {quoted(self.envoke_conn_id)})")
 
     @cached_property
     def client(self) -> EnvokeClient:

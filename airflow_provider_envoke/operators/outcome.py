@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from airflow.providers.common.compat.sdk import AirflowFailException
 
-from airflow_provider_envoke.core.masking import mask_emails, quoted
+from airflow_provider_envoke.core.masking import mask_emails
 from airflow_provider_envoke.exceptions import (
     EnvokeConfigError,
     EnvokeError,
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_envoke.core.report import Reject, SyncReport
+
+
+_MAX_PATH_CHARS = 300
 
 
 @contextmanager
@@ -72,21 +76,23 @@ def rejects_file(path: str | None) -> Iterator[Callable[[Reject], None]]:
         file.close()
 
 
-def _open_for_writing(path: str) -> Any:
+def _open_for_writing(path: object) -> Any:
     from airflow.providers.common.compat.sdk import ObjectStoragePath  # noqa: PLC0415 - heavy
 
+    if not isinstance(path, str | PathLike):
+        raise EnvokeConfigError(f"rejects_path has to be a path or URL as text, not {type(path).__name__}.")
     try:
-        target = ObjectStoragePath(path)
+        target = ObjectStoragePath(str(path))
         if target.protocol in ("", "file"):
             target.parent.mkdir(parents=True, exist_ok=True)
         return target.open("w", encoding="utf-8")  # type: ignore[no-untyped-call]
     except (OSError, ValueError, TypeError, ImportError) as error:
         reason = _reason(error)
-    raise EnvokeConfigError(f"rejects_path {quoted(path)} cannot be written: {reason}. Name another file.")
+    raise EnvokeConfigError(f"rejects_path {_shown(path)} cannot be written: {reason}. Name another file.")
 
 
 @contextmanager
-def _unwritable_ends_the_run(path: str) -> Iterator[None]:
+def _unwritable_ends_the_run(path: str | PathLike[str]) -> Iterator[None]:
     reason = ""
     try:
         yield
@@ -94,12 +100,18 @@ def _unwritable_ends_the_run(path: str) -> Iterator[None]:
         reason = _reason(error)
     if reason:
         raise EnvokeSyncError(
-            f"The rejected rows could not be written to rejects_path {quoted(path)}: {reason}. What the report "
+            f"The rejected rows could not be written to rejects_path {_shown(path)}: {reason}. What the report "
             "counts as written is in Envoke; mend the file's place and run again, which is safe."
         )
 
 
+def _shown(path: str | PathLike[str]) -> str:
+    return ascii(mask_emails(str(path))[:_MAX_PATH_CHARS])
+
+
 def _reason(error: Exception) -> str:
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        return "a folder in it is a file"
     return getattr(error, "strerror", None) or f"{type(error).__name__}: {mask_emails(str(error))[:200]}"
 
 

@@ -123,7 +123,11 @@ def test_fields_that_the_form_leaves_empty_mean_the_defaults(define: Callable[..
         pytest.param({"login": "a:b"}, "login.*a character that cannot be part of it", id="colon-in-login"),
         pytest.param({"password": None}, r"password \(the API key\) is empty", id="no-password"),
         pytest.param({"password": "the-\napi-key"}, "password.*cannot be part of it", id="newline-in-password"),
-        pytest.param({"conn_type": "http"}, "'envoke_test' is of type 'http', not 'envoke'", id="wrong-type"),
+        pytest.param(
+            {"conn_type": "http"},
+            "'envoke_test' .envoke_conn_id. is of type 'http', not 'envoke'",
+            id="wrong-type",
+        ),
         pytest.param({"host": "http://e1.envoke.com"}, "use https://", id="http"),
         pytest.param({"host": "https://e1.envoke.com/v1"}, "holds a path", id="path"),
         pytest.param({"host": "https://u:the-api-key@e1.envoke.com"}, "user information", id="userinfo"),

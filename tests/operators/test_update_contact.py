@@ -264,7 +264,7 @@ BAD = [
     pytest.param(
         "{{ ti.xcom_pull(task_ids='rows')[0] }} ", "payload is .*not one row|payload has to be", id="tuple"
     ),
-    pytest.param("hello", "neither JSON nor the repr|an expression", id="word"),
+    pytest.param("hello", "neither JSON nor the repr", id="word"),
     pytest.param("{'email': 'ana@example.com', ", "neither JSON nor the repr", id="cut-off-repr"),
     pytest.param("42", "payload has to be one row as a dict, not int", id="number"),
     pytest.param('{"email": "ana@example.com", "city": 1, "city": 2}', "names a field twice", id="json-twice"),
@@ -314,8 +314,8 @@ BAD = [
 BAD_ARGUMENTS = [
     pytest.param({"keyfield": "phone"}, "keyfield has to be", id="keyfield"),
     pytest.param({"keyfield": "{{ ti.xcom_pull(task_ids='nobody') }}"}, "not 'None'", id="keyfield-of-nothing"),
-    pytest.param({"contact_id": "{{ ti.xcom_pull(task_ids='nobody') }}"}, "contact's id has", id="id-of-nothing"),
-    pytest.param({"contact_id": "1/../2"}, "contact's id has to be a whole number", id="path-as-contact-id"),
+    pytest.param({"contact_id": "{{ ti.xcom_pull(task_ids='nobody') }}"}, "contact_id has", id="id-of-nothing"),
+    pytest.param({"contact_id": "1/../2"}, "contact_id has to be a whole number", id="path-as-contact-id"),
     pytest.param({"contact_id": 4_294_967_296}, "from 1 to 4294967295", id="contact-id-too-large"),
     pytest.param({"contact_id": 1, "keyfield": "email"}, "contradict each other", id="two-keys"),
     pytest.param({"nulls": "drop"}, "nulls has to be 'ignore' or 'clear'", id="nulls"),
