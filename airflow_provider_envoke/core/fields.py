@@ -6,6 +6,7 @@ A field that the documentation does not list is refused unless the caller names 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -31,11 +32,17 @@ class Violation(NamedTuple):
 
 def describe(violations: Iterable[Violation]) -> str:
     """Say what is wrong with a row, field by field."""
-    listed = [f"{field}: {message}" for field, _, message in violations]
-    shown = listed[:_MAX_DESCRIBED]
-    if len(listed) > _MAX_DESCRIBED:
-        shown.append(f"and {len(listed) - _MAX_DESCRIBED} more")
-    return f"The payload cannot be sent ({len(listed)} to mend): " + "; ".join(shown) + "."
+    fields: defaultdict[str, list[str]] = defaultdict(list)
+    for field, _, message in violations:
+        fields[message].append(field)
+    count = sum(map(len, fields.values()))
+    listed = [f"{_some(names, ', ')}: {message}" for message, names in fields.items()]
+    return f"The payload cannot be sent ({count} to mend): {_some(listed, '; ')}."
+
+
+def _some(texts: list[str], separator: str) -> str:
+    more = [f"and {len(texts) - _MAX_DESCRIBED} more"] if len(texts) > _MAX_DESCRIBED else []
+    return separator.join(texts[:_MAX_DESCRIBED] + more)
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,9 +60,10 @@ def check_rejects(
     reasons = ", ".join(f"{count} {reason}" for reason, count in report.reasons.items())
     where = f"they are in {rejects_path}" if rejects_path else "set rejects_path to get them in a file"
     were = "would not be" if report.plan_only else "were not"
-    others = "Nothing was written: plan_only is on" if report.plan_only else "The others were"
+    others = " The others were." if report.rejected < report.rows else ""
+    others = " Nothing was written: plan_only is on." if report.plan_only else others
     raise EnvokeSyncError(
-        f"{report.rejected} of {report.rows} rows {were} written to Envoke ({reasons}); {where}. {others}. "
+        f"{report.rejected} of {report.rows} rows {were} written to Envoke ({reasons}); {where}.{others} "
         f"Running again is safe.{_examples(first)}",
         report,
     )

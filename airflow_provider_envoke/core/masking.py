@@ -23,5 +23,6 @@ def quoted(word: object) -> str:
 
 def shown_name(name: object) -> str:
     """Return a field's name as a message or a report may hold it: a row may have put anything into it."""
-    shown = name if isinstance(name, str) and name.isprintable() and name.isascii() else ascii(name)
+    plain = isinstance(name, str) and name.isprintable() and name.isascii() and bool(name.strip())
+    shown = str(name) if plain else ascii(name)
     return mask_emails(shown[:80])

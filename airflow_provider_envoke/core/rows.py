@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_envoke.core.masking import shown_name
 from airflow_provider_envoke.exceptions import EnvokeDataError
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def column_names(cursor: Any) -> list[str]:
     twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
         raise EnvokeDataError(
-            f"The SQL query returns more than one column named {', '.join(twice)}: "
+            f"The SQL query returns more than one column named {', '.join(map(shown_name, twice))}: "
             "give each a name of its own (SELECT … AS …)."
         )
     return names

@@ -54,7 +54,7 @@ def as_text(value: object) -> str | None:
     for kind, convert in _TEXTS:
         if isinstance(plain, kind):
             return convert(plain)
-    raise ValueError(f"a value of type {type(value).__name__} cannot be sent as text")
+    raise ValueError(f"a value of type {type(value).__name__} cannot be sent as text; convert it in the query")
 
 
 def as_integer(value: object) -> int | None:

@@ -135,8 +135,7 @@ class Intake:
         key = match_key(keyfield, payload.get(keyfield))
         wanted = Wanted(self._row, key, payload)
         if not key:
-            missing = Violation(keyfield, "missing_key", "the row has no value in its key field")
-            return wanted, reject(missing), False
+            return wanted, reject(_missing_key(keyfield)), False
         decision, repeats = self._claim_key(wanted)
         return wanted, decision or self._claim_email(wanted), repeats
 
@@ -165,6 +164,15 @@ class Intake:
         if earlier is None or earlier.digest == owner:
             return None
         return reject(shared_email(f"row {earlier.row} has the same address"))
+
+
+def _missing_key(keyfield: str) -> Violation:
+    return Violation(
+        keyfield,
+        "missing_key",
+        f"the row has no value in {keyfield}, by which its contact is to be found; fill that column in the query, "
+        "or choose another keyfield",
+    )
 
 
 def shared_email(who: str) -> Violation:

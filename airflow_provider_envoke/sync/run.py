@@ -26,7 +26,7 @@ from airflow_provider_envoke.sync.pipeline import Pipeline
 from airflow_provider_envoke.sync.progress import log_progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from airflow_provider_envoke.core.config import EnvokeConfig
     from airflow_provider_envoke.core.options import SyncOptions

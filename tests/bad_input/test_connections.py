@@ -11,7 +11,7 @@ from airflow_provider_envoke.core.config import EnvokeConfig
 from airflow_provider_envoke.exceptions import EnvokeConfigError
 from airflow_provider_envoke.hooks.envoke import EnvokeHook
 from airflow_provider_envoke.operators.envoke import EnvokeSyncContactsOperator, EnvokeUpdateContactOperator
-from tests.bad_input.judging import check_message, check_refused, fits
+from tests.bad_input.judging import as_params, check_message, check_refused, fits
 from tests.leaks.marks import API_ID, API_KEY, EMAIL
 from tests.tasks import context
 
@@ -174,9 +174,7 @@ REFUSALS: dict[str, dict[str, dict[str, Any]]] = {
         "bundle-with-a-line-break": extra(ca_bundle="/a\nb"),
     },
 }
-CASES = [
-    pytest.param(parts, message, id=name) for message, cases in REFUSALS.items() for name, parts in cases.items()
-]
+CASES = as_params(REFUSALS)
 
 
 @pytest.mark.parametrize(("parts", "message"), CASES)

@@ -173,9 +173,8 @@ UPDATE: dict[str, dict[str, dict[str, Any]]] = {
         "payload-names-twice": {"payload": f'{{"email": "{EMAIL}", "email": "x{EMAIL}"}}'},
     },
     (
-        "The payload cannot be sent (2 to mend): first_name: the text that a template makes of a missing "
-        "value; pass the row itself instead; last_name: the text that a template makes of a missing "
-        "value; pass the row itself instead."
+        "The payload cannot be sent (2 to mend): first_name, last_name: the text that a template makes of "
+        "a missing value; pass the row itself instead."
     ): {
         "payload-rendered-nulls": {"payload": {"email": EMAIL, "first_name": "None", "last_name": "nan"}},
     },

@@ -82,7 +82,7 @@ def test_all_violations_of_a_row_are_told_at_once() -> None:
 @pytest.mark.parametrize(
     ("name", "shown"),
     [
-        pytest.param("", "", id="empty"),
+        pytest.param("", "''", id="empty"),
         pytest.param("First_Name", "First_Name", id="case"),
         pytest.param("a\r\nERROR", r"'a\r\nERROR'", id="line break"),
         pytest.param("\u202eeman", r"'\u202eeman'", id="RTL override"),
