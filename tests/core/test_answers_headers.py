@@ -8,7 +8,7 @@ from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_envoke.exceptions import EnvokeError, EnvokeRejectedError, EnvokeTransientError
@@ -88,13 +88,31 @@ JSON = st.recursive(
     ),
     max_leaves=8,
 )
+ENVELOPES = st.fixed_dictionaries(
+    {},
+    optional={
+        "success": JSON | st.booleans(),
+        "result_text": JSON,
+        "result_data": JSON | st.builds(dict, errors=JSON),
+    },
+)
 BODIES = (
     st.binary()
+    | ENVELOPES.map(lambda value: json.dumps(value).encode())
+    | st.tuples(ENVELOPES, st.integers(0, 60)).map(lambda cut: json.dumps(cut[0]).encode()[: cut[1]])
     | JSON.map(lambda value: json.dumps(value).encode())
     | JSON.map(lambda value: b"Warning: [0]\n" + json.dumps(value).encode())
 )
 
 
+def check_told(error: EnvokeError) -> None:
+    assert str(error).isprintable()
+    assert len(str(error)) < 30_000
+    retry_after = getattr(error, "retry_after", None)
+    assert retry_after is None or 0 <= retry_after < float("inf")
+
+
+@settings(max_examples=500, deadline=None)
 @given(
     st.sampled_from([UPDATE, FIND, ACCOUNT]),
     st.integers(0, 999) | st.sampled_from([200, 400, 401, 429, 500]),
@@ -111,7 +129,7 @@ def test_only_our_errors_come_out_or_a_value_of_the_expected_shape(
     try:
         value = read(request_, status, content, headers)
     except EnvokeError as error:
-        assert str(error).replace("\n", "").isprintable()  # noqa: PT017 - what comes out is what is looked at
+        check_told(error)
         return
     assert 200 <= status < 300
     if request_.expects == "list":
