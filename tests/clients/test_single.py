@@ -812,10 +812,6 @@ def _serving(certificate: trustme.LeafCert) -> ssl.SSLContext:
     return context
 
 
-def _yesterday() -> datetime:
-    return datetime.now(UTC) - timedelta(days=1)
-
-
 def test_an_authority_of_one_s_own_is_trusted_by_its_file(
     connect: Callable[..., EnvokeClient], authority: trustme.CA, ca_bundle: str
 ) -> None:
@@ -826,36 +822,6 @@ def test_an_authority_of_one_s_own_is_trusted_by_its_file(
 
     assert answers_ == [ACCOUNT] * 5
     assert server.connections == 1
-
-
-@pytest.mark.parametrize(
-    ("names", "expired", "trusted", "words"),
-    [
-        pytest.param(["localhost"], False, False, "unable to get local issuer certificate", id="authority"),
-        pytest.param(["envoke.example"], False, True, "[Hh]ostname mismatch.*localhost", id="name"),
-        pytest.param(["localhost"], True, True, "certificate has expired", id="expired"),
-    ],
-)
-def test_a_certificate_that_does_not_hold_is_refused_with_the_reason(
-    names: list[str],
-    expired: bool,
-    trusted: bool,
-    words: str,
-    connect: Callable[..., EnvokeClient],
-    authority: trustme.CA,
-    ca_bundle: str,
-    sleeps: Sleeps,
-) -> None:
-    certificate = authority.issue_cert(*names, not_after=_yesterday()) if expired else authority.issue_cert(*names)
-    with FaultyServer(answer(ACCOUNT), tls=_serving(certificate), name="localhost") as server:
-        client = connect(base_url=server.url, ca_bundle=ca_bundle if trusted else None)
-        with pytest.raises(EnvokeConfigError, match=words) as caught:
-            client.send(ACCOUNT_REQUEST)
-
-    assert "the extra 'ca_bundle'" in str(caught.value)
-    assert (caught.value.__cause__, caught.value.__context__) == (None, None)
-    assert server.requests == []
-    assert sleeps == [], "a certificate does not get better by waiting"
 
 
 def test_a_self_signed_certificate_is_refused(connect: Callable[..., EnvokeClient], authority: trustme.CA) -> None:
