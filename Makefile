@@ -28,7 +28,7 @@ CHECK_PYTHON := command -v $(PYTHON) >/dev/null && $(PYTHON) -c 'import sys; sys
 help:
 	@echo "make test          run the whole test suite on Airflow 3 (AIRFLOW=2.11 make test: on Airflow 2.11)"
 	@echo "make test-all      run it on both"
-	@echo "make lint          check style, format and types"
+	@echo "make lint          check style, format, types and known vulnerabilities"
 	@echo "make demo          update contacts of a local stand-in of Envoke from an SQLite warehouse, by Airflow"
 	@echo "make sandbox       start that stand-in on http://127.0.0.1:8025, until Ctrl-C"
 	@echo "make venv          make the environment .venv/airflow-3 that all of these use (they do it themselves)"
@@ -63,6 +63,8 @@ lint: $(STAMP_3)
 	@$(BIN_3)/ruff check .
 	@echo "Checking format (ruff format)"
 	@$(BIN_3)/ruff format --check .
+	@echo "Checking the pinned versions for known vulnerabilities (pip-audit)"
+	@$(BIN_3)/python .ci/audit constraints/airflow-3.txt constraints/airflow-2.11.txt
 	@echo "Checking types (mypy --strict)"
 	@$(BIN_3)/mypy
 
