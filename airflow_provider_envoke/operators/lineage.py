@@ -41,7 +41,7 @@ def operator_lineage(
         return None
     try:
         inputs = read_tables()
-    except Exception as error:
+    except Exception as error:  # whatever a hook or its driver raises: what was written is known
         log.warning("The lineage lacks the query's tables: %s.", type(error).__name__)
         inputs = []
     outputs = [] if written is None else [_contacts(envoke_conn_id, written)]

@@ -175,6 +175,20 @@ def test_a_run_cancelled_while_it_plans_writes_nothing_and_reports_the_plan(sand
     assert patches(sandbox) == []
 
 
+def test_a_reading_that_is_given_up_is_closed_though_its_traceback_is_kept(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("airflow_provider_envoke.sync.run.BATCH_ROWS", 2)
+    run = run_of(sandbox)
+    rows = Readings(ROWS, at_row=run.cancel)
+
+    with pytest.raises(EnvokeSyncError) as caught:
+        run.run(rows)
+
+    assert caught.tb is not None
+    assert (rows.opened, rows.closed, run.report().rows) == (1, 1, 2)
+
+
 def test_a_reading_that_breaks_is_closed(sandbox: Sandbox) -> None:
     def break_off() -> None:
         raise OSError("the database has gone")
