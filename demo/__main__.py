@@ -8,48 +8,24 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
-import tempfile
 import time
 from contextlib import ExitStack
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from demo import customers, local_airflow, page, runs
 from demo.processes import DemoError, run, start
+from demo.stage import STOPPED, perform, say
 from demo.stand_in import StandIn
 
 if TYPE_CHECKING:
-    from types import FrameType
-
-_LOG_LINES = 40
-_STOPPED = "Stopped. Nothing is left running."
-
-
-def say(text: str = "", end: str = "\n") -> None:
-    """Print at once: some steps take seconds, and a person is watching."""
-    print(text, end=end, flush=True)  # noqa: T201 - the demo's output is its purpose
+    from pathlib import Path
 
 
 def main() -> int:
     """Run the demo, and return the exit status."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
-    with tempfile.TemporaryDirectory(prefix="envoke-demo-") as name:
-        directory = Path(name)
-        log = directory / "demo.log"
-        try:
-            _demo(directory, log)
-        except KeyboardInterrupt:
-            say(f"\n{_STOPPED}")
-            return 130
-        except DemoError as error:
-            say(f"failed.\n\n{error} The end of the demo's log:\n")
-            say("\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_LINES:]))
-            return 1
-    return 0
+    return perform(_demo)
 
 
 def _demo(directory: Path, log: Path) -> None:
@@ -67,7 +43,7 @@ def _demo(directory: Path, log: Path) -> None:
         for line in page.report(rows, before, stand_in.contacts(), stand_in.updates_received()):
             say(line)
         _wait(stand_in.url)
-    say(_STOPPED)
+    say(STOPPED)
 
 
 def _environment(directory: Path, warehouse: Path, stand_in: StandIn) -> dict[str, str]:
@@ -126,13 +102,6 @@ def _wait(url: str) -> None:
             sys.stdin.readline()
         except KeyboardInterrupt:  # as good an answer as Enter
             say()
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    """Stop once, in order: a second Ctrl-C while the processes end changes nothing."""
-    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(each, signal.SIG_IGN)
-    raise KeyboardInterrupt(number, frame)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from demo import customers, page
+from tests.leftovers import addresses, listens, processes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,30 +38,6 @@ def demo(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     process.wait()
 
 
-def address(output: str) -> tuple[str, int]:
-    found = re.search(r"http://([\w.]+):(\d+)", output)
-    assert found, output
-    return found[1], int(found[2])
-
-
-def listens(at: tuple[str, int]) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(at) == 0
-
-
-def descendants_of(tmp_path: Path) -> list[str]:
-    """Command lines or environments of running processes that name the demo's temporary directory."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            text = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
-        except OSError:
-            continue
-        if str(tmp_path).encode() in text:
-            found.append(text.decode(errors="replace"))
-    return found
-
-
 def test_it_shows_what_changed_and_leaves_nothing_behind(demo: subprocess.Popen[str], tmp_path: Path) -> None:
     output, _ = demo.communicate(timeout=100)
 
@@ -76,9 +52,10 @@ def test_it_shows_what_changed_and_leaves_nothing_behind(demo: subprocess.Popen[
     ]
     assert "5 requests to update for 5 contacts that changed; the second night sent none." in output
     assert output.endswith("Stopped. Nothing is left running.\n")
-    assert not listens(address(output))
+    assert addresses(output)
+    assert [at for at in addresses(output) if listens(at)] == []
     assert list(tmp_path.iterdir()) == []
-    assert descendants_of(tmp_path) == []
+    assert processes_of(tmp_path) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -95,9 +72,10 @@ def test_it_stops_in_order_when_interrupted(
 
     assert demo.returncode == 130
     assert "Traceback" not in rest
-    assert not listens(address(head))
+    assert addresses(head)
+    assert [at for at in addresses(head) if listens(at)] == []
     assert list(tmp_path.iterdir()) == []
-    assert descendants_of(tmp_path) == []
+    assert processes_of(tmp_path) == []
 
 
 def test_it_shows_the_log_when_something_fails(tmp_path: Path) -> None:

@@ -1,0 +1,36 @@
+"""What a process that ended may have left behind."""
+
+from __future__ import annotations
+
+import re
+import socket
+from typing import TYPE_CHECKING
+
+import psutil
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def addresses(output: str) -> list[tuple[str, int]]:
+    """Host and port of every ``http://`` address in a text."""
+    return [(host, int(port)) for host, port in re.findall(r"http://([\w.]+):(\d+)", output)]
+
+
+def listens(at: tuple[str, int]) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(at) == 0
+
+
+def processes_of(directory: Path) -> list[str]:
+    """Command lines of running processes that name a directory, there or in their environment or as their own."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            command = process.cmdline()
+            known = [*command, *process.environ().values(), process.cwd()]
+        except psutil.Error:
+            continue
+        if any(str(directory) in each for each in known):
+            found.append(f"{process.pid}: {' '.join(command)}")
+    return found
