@@ -1,0 +1,232 @@
+"""The REST API of a running Airflow, of either line: what a person would click, as functions."""
+
+from __future__ import annotations
+
+import json
+import time
+from base64 import b64encode
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import quote, urlencode
+from urllib.request import Request, urlopen
+
+from demo.processes import DemoError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+Json = dict[str, Any]
+
+_LOOK_EVERY_S = 0.25
+_TIMEOUT_S = 30.0
+ENDED = ("success", "failed")
+
+
+def wait_for(what: str, look: Callable[[], Any], timeout_s: float) -> Any:
+    """
+    Look again and again until something is there, and return it.
+
+    :param what: what is waited for, in words.
+    :param look: returns something true once it is there.
+    :raises DemoError: if it is not there in time; says what was seen last.
+    """
+    deadline = time.monotonic() + timeout_s
+    while not (seen := look()):
+        if time.monotonic() > deadline:
+            raise DemoError(f"Waited {timeout_s:.0f} s for {what}, and saw {seen!r}.")
+        time.sleep(_LOOK_EVERY_S)
+    return seen
+
+
+class RestError(DemoError):
+    """Airflow refused a request, or cannot be reached; ``status`` is 0 then."""
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Rest:
+    """
+    The API of one Airflow.
+
+    :param url: address of its web server, without a path.
+    :param line: ``2`` or ``3``: Airflow's major version.
+    :param authorization: value of the header of this name; see :meth:`log_in`.
+    """
+
+    url: str
+    line: int
+    authorization: str = field(default="", repr=False)
+
+    def log_in(self, password: str) -> Rest:
+        """
+        Return the same API, as seen by the user ``admin``.
+
+        :param password: that of the user on Airflow 2; on 3 everybody is let in without one.
+        """
+        if self.line == 2:
+            basic = b64encode(f"admin:{password}".encode()).decode()
+            return Rest(self.url, self.line, f"Basic {basic}")
+        token = json.loads(self._send("GET", "/auth/token"))["access_token"]
+        return Rest(self.url, self.line, f"Bearer {token}")
+
+    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None, **query: Any) -> Any:
+        """
+        Send a request to ``/api/v1`` or ``/api/v2``, and return the JSON of the answer.
+
+        :raises RestError: if it is refused.
+        """
+        answer = self._send(method, f"{self._prefix}{path}", body, **query)
+        return json.loads(answer) if answer else None
+
+    # Set up
+
+    def is_healthy(self) -> bool:
+        """Whether every component that this line has is at work."""
+        try:
+            health = self.call("GET", "/monitor/health" if self.line == 3 else "/health")
+        except RestError:
+            return False
+        parts = ["metadatabase", "scheduler", "triggerer", *(["dag_processor"] if self.line == 3 else [])]
+        return all(health[part]["status"] == "healthy" for part in parts)
+
+    def add_connection(self, connection_id: str, parts: Mapping[str, Any]) -> None:
+        """Add a connection; ``parts`` are ``conn_type``, ``host``, ``login``, …"""
+        self.call("POST", "/connections", {"connection_id": connection_id, **parts})
+
+    def add_pool(self, name: str, slots: int) -> None:
+        """Add a pool."""
+        self.call("POST", "/pools", {"name": name, "slots": slots})
+
+    def dag(self, dag_id: str) -> Json:
+        """Return a DAG, or nothing while Airflow has not read its file yet."""
+        try:
+            dag: Json = self.call("GET", f"/dags/{dag_id}")
+        except RestError as error:
+            if error.status != 404:
+                raise
+            return {}
+        return dag
+
+    def import_errors(self) -> list[Json]:
+        """Return the DAG files that cannot be imported, each with its traceback."""
+        errors: list[Json] = self.call("GET", "/importErrors")["import_errors"]
+        return errors
+
+    # Runs
+
+    def unpause(self, dag_id: str) -> None:
+        """Let a DAG run."""
+        self.call("PATCH", f"/dags/{dag_id}", {"is_paused": False})
+
+    def trigger(self, dag_id: str, conf: Mapping[str, Any]) -> str:
+        """Start a run, and return its id."""
+        body = {"conf": dict(conf), **({"logical_date": None} if self.line == 3 else {})}
+        run_id: str = self.call("POST", f"/dags/{dag_id}/dagRuns", body)["dag_run_id"]
+        return run_id
+
+    def runs(self, dag_id: str) -> list[Json]:
+        """Return the runs of a DAG, the oldest first."""
+        runs: list[Json] = self.call("GET", f"/dags/{dag_id}/dagRuns", order_by="start_date")["dag_runs"]
+        return runs
+
+    def wait_for_run(self, dag_id: str, run_id: str, timeout_s: float) -> str:
+        """Return the state in which a run ended."""
+
+        def ended() -> str | None:
+            run = self.call("GET", f"/dags/{dag_id}/dagRuns/{quote(run_id)}")
+            return run["state"] if run["state"] in ENDED else None
+
+        state: str = wait_for(f"the run {run_id} of {dag_id}", ended, timeout_s)
+        return state
+
+    # Task instances
+
+    def tasks(self, dag_id: str, run_id: str) -> list[Json]:
+        """Return the task instances of a run, by name and map index."""
+        found = self.call("GET", f"{self._run(dag_id, run_id)}/taskInstances", limit=1000)["task_instances"]
+        return sorted(found, key=lambda task: (task["task_id"], task["map_index"]))
+
+    def task(self, dag_id: str, run_id: str, task_id: str) -> Json:
+        """Return a task instance that is not mapped."""
+        task: Json = self.call("GET", f"{self._run(dag_id, run_id)}/taskInstances/{task_id}")
+        return task
+
+    def xcom(self, task: Json, key: str = "return_value") -> Any:
+        """Return what a task instance pushed."""
+        path = f"{self._path(task)}/xcomEntries/{key}"
+        return self.call("GET", path, map_index=task["map_index"], stringify="false")["value"]
+
+    def log(self, task: Json, attempt: int = 1) -> str:
+        """Return the log of one attempt of a task instance, with all that Airflow knows of each line."""
+        path = f"{self._prefix}{self._path(task)}/logs/{attempt}"
+        accept = "text/plain" if self.line == 2 else "application/json"
+        text = self._send("GET", path, accept=accept, map_index=task["map_index"], full_content="true")
+        if self.line == 2:
+            return text
+        # As JSON once more, for the sake of the letters: the answer has escapes.
+        lines = json.loads(text)["content"]
+        return "\n".join(
+            "{} {} {}".format(line.pop("level", ""), line.pop("event", ""), json.dumps(line, ensure_ascii=False))
+            for line in lines
+        )
+
+    def set_state(self, task: Json, state: str) -> None:
+        """Mark a task instance as failed or as succeeded, also while it runs."""
+        dry_run = {"dry_run": False} if self.line == 2 else {}
+        self.call("PATCH", self._path(task), {"new_state": state, **dry_run})
+
+    def clear(self, task: Json) -> None:
+        """Let a task instance that has ended run again."""
+        body = {
+            "dry_run": False,
+            "dag_run_id": task["dag_run_id"],
+            "task_ids": [task["task_id"]],
+            "only_failed": False,
+            "reset_dag_runs": True,
+        }
+        self.call("POST", f"/dags/{task['dag_id']}/clearTaskInstances", body)
+
+    def asset_events(self) -> list[Json]:
+        """Return the events of all assets, which Airflow 2 calls datasets, the oldest first."""
+        kind = "asset" if self.line == 3 else "dataset"
+        answer = self.call("GET", f"/{kind}s/events", order_by="timestamp", limit=100)
+        events: list[Json] = answer[f"{kind}_events"]
+        return events
+
+    @property
+    def _prefix(self) -> str:
+        return "/api/v2" if self.line == 3 else "/api/v1"
+
+    def _run(self, dag_id: str, run_id: str) -> str:
+        return f"/dags/{dag_id}/dagRuns/{quote(run_id)}"
+
+    def _path(self, task: Json) -> str:
+        return f"{self._run(task['dag_id'], task['dag_run_id'])}/taskInstances/{task['task_id']}"
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        accept: str = "application/json",
+        **query: Any,
+    ) -> str:
+        headers = {"Accept": accept, "Content-Type": "application/json"}
+        if self.authorization:
+            headers["Authorization"] = self.authorization
+        url = f"{self.url}{path}" + (f"?{urlencode(query)}" if query else "")
+        data = None if body is None else json.dumps(body).encode()
+        request = Request(url, data=data, headers=headers, method=method)  # noqa: S310 - our own http://127.0.0.1
+        try:
+            with urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310
+                text: str = answer.read().decode()
+                return text
+        except HTTPError as error:
+            said = error.read().decode(errors="replace")[:500]
+            raise RestError(f"Airflow answered {error.code} to {method} {path}: {said}", error.code) from None
+        except (URLError, OSError) as error:
+            raise RestError(f"Airflow does not answer {method} {path}: {error}") from error
