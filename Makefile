@@ -18,6 +18,8 @@ BIN := .venv/airflow-$(AIRFLOW)/bin
 STAMP := .venv/airflow-$(AIRFLOW)/.installed
 BIN_3 := .venv/airflow-3/bin
 STAMP_3 := .venv/airflow-3/.installed
+# Here the provider is installed from its wheel, as users install it.
+SYSTEM := .venv/system-$(AIRFLOW)
 
 # -qq: errors only. Warnings of pip are about the machine, not about this project.
 PIP_INSTALL := -m pip install -qq --disable-pip-version-check --no-input
@@ -28,8 +30,10 @@ CHECK_PYTHON := command -v $(PYTHON) >/dev/null && $(PYTHON) -c 'import sys; sys
 help:
 	@echo "make test          run the whole test suite on Airflow 3 (AIRFLOW=2.11 make test: on Airflow 2.11)"
 	@echo "make test-all      run it on both"
+	@echo "make test-system   run the examples under a real scheduler, with the provider from its wheel (AIRFLOW=2.11 too)"
 	@echo "make lint          check style, format, types and known vulnerabilities"
 	@echo "make demo          update contacts of a local stand-in of Envoke from an SQLite warehouse, by Airflow"
+	@echo "make airflow       play: Airflow with the example DAGs, a warehouse and that stand-in, until Ctrl-C"
 	@echo "make sandbox       start that stand-in on http://127.0.0.1:8025, until Ctrl-C"
 	@echo "make venv          make the environment .venv/airflow-3 that all of these use (they do it themselves)"
 	@echo "make constraints   resolve the pinned versions in constraints/ anew, on Python 3.11"
@@ -57,6 +61,24 @@ test-all:
 	@$(MAKE) --no-print-directory test AIRFLOW=3
 	@$(MAKE) --no-print-directory test AIRFLOW=2.11
 
+.venv/system-%/.installed: pyproject.toml constraints/airflow-%.txt
+	@$(CHECK_PYTHON)
+	@echo "Installing Airflow $* into .venv/system-$* (a minute or two)"
+	@rm -rf $(@D)
+	@$(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python $(PIP_INSTALL) -c constraints/airflow-$*.txt '.[dev]'
+	@touch $@
+
+# -P: the tests' own process, too, has the provider from the wheel and not from this directory.
+.PHONY: test-system
+test-system: $(SYSTEM)/.installed
+	@echo "Building the wheel, and testing it under Airflow $(AIRFLOW)"
+	@rm -rf $(SYSTEM)/wheel
+	@$(SYSTEM)/bin/python -m build --wheel --no-isolation --outdir $(SYSTEM)/wheel . >$(SYSTEM)/build.log 2>&1 \
+		|| { cat $(SYSTEM)/build.log; exit 1; }
+	@$(SYSTEM)/bin/python $(PIP_INSTALL) --no-deps --force-reinstall $(SYSTEM)/wheel/*.whl
+	@$(SYSTEM)/bin/python -P -m pytest tests/system $(PYTEST_ARGS)
+
 .PHONY: lint
 lint: $(STAMP_3)
 	@echo "Checking style (ruff check)"
@@ -72,6 +94,10 @@ lint: $(STAMP_3)
 .PHONY: demo
 demo: $(STAMP)
 	@$(BIN)/python -B -m demo
+
+.PHONY: airflow
+airflow: $(STAMP)
+	@$(BIN)/python -B -m demo.play
 
 .PHONY: sandbox
 sandbox: $(STAMP)

@@ -45,6 +45,14 @@ POSTGRES = {
     "schema": os.environ.get("PGDATABASE", "postgres"),
 }
 
+SYSTEM = Path(__file__).parent / "system"
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out the tests that start a whole Airflow, which take minutes, unless asked for by their path."""
+    asked = [Path(argument.partition("::")[0]).resolve() for argument in config.args]
+    return True if collection_path == SYSTEM and not any(SYSTEM in (at, *at.parents) for at in asked) else None
+
 
 def pytest_unconfigure() -> None:
     shutil.rmtree(AIRFLOW_HOME, ignore_errors=True)

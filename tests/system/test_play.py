@@ -1,0 +1,92 @@
+"""What ``make airflow`` starts, and what it leaves behind."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+from urllib.request import urlopen
+
+import pytest
+
+from demo import customers
+from demo.rest import Rest
+from demo.standalone import LINE
+from tests.leftovers import addresses, listens, processes_of
+from tests.system.conftest import EXAMPLES, ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def play(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """It, started without a terminal; its temporary directory is made in ``tmp_path``."""
+    process = subprocess.Popen(
+        [sys.executable, "-B", "-m", "demo.play"],
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    yield process
+    process.terminate()
+    process.wait()
+
+
+def read_until(play: subprocess.Popen[str], words: str) -> str:
+    assert play.stdout
+    head = ""
+    while words not in head:
+        letter = play.stdout.read(1)
+        assert letter, head
+        head += letter
+    return head
+
+
+def test_it_starts_what_it_says_and_ctrl_c_stops_it_all(play: subprocess.Popen[str], tmp_path: Path) -> None:
+    head = read_until(play, "Ctrl-C stops it all.")
+    rest = Rest(re.findall(r"Airflow +(http://[\w.:]+)/", head)[0], LINE)
+    password = re.search(r"log in as admin with the password (\S+)", head)
+    rest = rest.log_in(password[1] if password else "")
+    (sandbox,) = re.findall(r"Sandbox +(http://[\w.:]+)/", head)
+    connections = {each["connection_id"] for each in rest.call("GET", "/connections")["connections"]}
+    running = processes_of(tmp_path)
+    with urlopen(f"{sandbox}/", timeout=10) as answer:
+        page = answer.read().decode()
+
+    play.send_signal(signal.SIGINT)
+    rest_of_output, _ = play.communicate(timeout=60)
+
+    assert bool(password) is (LINE == 2)
+    assert str(EXAMPLES) in head
+    assert connections == {"envoke_default", "warehouse"}
+    assert customers.contacts()[0]["email"] in page
+    assert len(running) > 4, "scheduler, triggerer, web server, sandbox"
+    assert rest_of_output.endswith("Stopped. Nothing is left running.\n")
+    assert "Traceback" not in rest_of_output
+    assert play.returncode == 0
+    assert_nothing_is_left(head, tmp_path)
+
+
+def test_it_can_be_stopped_while_it_starts(play: subprocess.Popen[str], tmp_path: Path) -> None:
+    read_until(play, "...")
+
+    play.send_signal(signal.SIGTERM)
+    output, _ = play.communicate(timeout=60)
+
+    assert output.endswith("Stopped. Nothing is left running.\n")
+    assert "Traceback" not in output
+    assert_nothing_is_left("", tmp_path)
+
+
+def assert_nothing_is_left(output: str, directory: Path) -> None:
+    assert processes_of(directory) == []
+    assert [at for at in addresses(output) if listens(at)] == []
+    assert list(directory.iterdir()) == []

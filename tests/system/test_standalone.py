@@ -1,0 +1,182 @@
+"""Every example DAG under a real scheduler, with the provider from its wheel, seen through Airflow's REST API."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import sysconfig
+from base64 import b64encode
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from demo import customers, page
+from demo.standalone import LINE
+from tests.system import conftest
+from tests.system.examples import ALL_CHANGED, CUSTOMERS, EXAMPLES, WHOLE_TABLE, trigger
+
+if TYPE_CHECKING:
+    from demo.scene import Scene
+
+NAMES = sorted(path.stem for path in conftest.EXAMPLES.glob("*.py"))
+OURS = re.compile(r"Envoke")  # the names of our operators, and of no others
+RUN_S = 120.0
+
+
+def test_airflow_has_the_provider_from_its_wheel(scene: Scene) -> None:
+    scene.airflow.wait_for_dags(["system_where"])
+
+    where = Path(scene.airflow.rest.dag("system_where")["description"])
+
+    installed = Path(sysconfig.get_path("purelib")) / "airflow_provider_envoke" / "__init__.py"
+    assert where == installed, "make test-system installs it"
+
+
+def test_what_is_expected_of_each_example_is_written_down() -> None:
+    assert sorted(EXAMPLES) == NAMES, "tests/system/examples.py says what each example does"
+
+
+@pytest.mark.parametrize("dag_id", NAMES)
+def test_an_example_does_what_it_says(dag_id: str, scene: Scene) -> None:
+    expected = EXAMPLES[dag_id]
+    rest, before = scene.airflow.rest, customers.contacts()
+    if LINE not in expected.lines:
+        assert rest.dag(dag_id) == {}
+        return
+    scene.airflow.wait_for_dags([dag_id])
+    scene.stand_in.reset(before)
+
+    run_id = expected.start(scene, dag_id, expected.conf)
+    expected.meanwhile(scene, dag_id, run_id)
+    state = rest.wait_for_run(dag_id, run_id, RUN_S)
+
+    tasks = {named(task): task for task in rest.tasks(dag_id, run_id)}
+    assert {name: task["state"] for name, task in tasks.items()} == expected.tasks
+    assert state == "success"
+    for name, part in expected.results.items():
+        assert_holds(rest.xcom(tasks[name]), part)
+    changes = page.changes(before, scene.stand_in.contacts())
+    assert {email for email, *_ in changes} == expected.changed
+    assert len(updates(scene)) == len(expected.changed)
+    assert_events_carry_the_report(scene, dag_id, run_id, expected.events)
+    assert_nothing_secret_is_shown(scene, list(tasks.values()))
+
+
+def test_the_second_night_changes_nothing_and_the_log_says_so(scene: Scene) -> None:
+    dag_id, rest = "envoke_nightly_sync", scene.airflow.rest
+    scene.airflow.wait_for_dags([dag_id])
+    scene.stand_in.reset(customers.contacts())
+
+    for _ in range(2):
+        run_id = trigger(scene, dag_id, {})
+        rest.wait_for_run(dag_id, run_id, RUN_S)
+
+    (sync,) = rest.tasks(dag_id, run_id)
+    assert_holds(rest.xcom(sync), WHOLE_TABLE | {"updated": 0, "unchanged": 299})
+    assert len(updates(scene)) == len(ALL_CHANGED)
+    assert re.search(r"rows read +300\nupdated +0\n", rest.log(sync))
+
+
+def test_no_dag_file_fails_to_import(scene: Scene) -> None:
+    offered = [name for name in NAMES if name not in EXAMPLES or LINE in EXAMPLES[name].lines]
+
+    scene.airflow.wait_for_dags(offered)
+
+    assert scene.airflow.rest.import_errors() == []
+
+
+def test_airflow_lists_our_hook_without_a_warning_of_ours(scene: Scene) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "airflow", "providers", "hooks", "--output", "json"],
+        cwd=scene.airflow.home,
+        env={**scene.airflow.environment, "PYTHONWARNINGS": "default"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=100,
+    )
+
+    assert '"airflow_provider_envoke.hooks.envoke.EnvokeHook"' in done.stdout
+    assert warnings_of_ours(done.stdout + done.stderr) == []
+
+
+def test_no_component_of_airflow_warns_of_us(scene: Scene) -> None:
+    """The last one here: it reads what scheduler, DAG processor, triggerer and web server said until now."""
+    logs = [path for path in (scene.airflow.home / "logs").rglob("*.log") if "dag_id=" not in str(path)]
+    texts = [path.read_text(encoding="utf-8", errors="replace") for path in (scene.log, *logs)]
+
+    assert any("envoke_nightly_sync" in text for text in texts), "these are the logs"
+    assert [line for text in texts for line in warnings_of_ours(text)] == []
+
+
+@pytest.mark.parametrize(
+    ("line", "counts"),
+    [
+        ("[2026-11-24T06:08:59+0000] {x.py:1} WARNING - envoke_nightly_sync.py is odd", True),
+        ("scheduler  | 2026-11-24T06:08:27Z [warning  ] odd [airflow_provider_envoke.hooks.envoke]", True),
+        ("/x/airflow_provider_envoke/hooks/envoke.py:3: DeprecationWarning: odd", True),
+        ("[2026-11-24T06:08:59+0000] {x.py:1} ERROR - Failed to import: /x/dags/envoke_update_many.py", True),
+        ("scheduler  | 2026-11-24T06:08:27Z [info     ] envoke_nightly_sync", False),
+        ("scheduler  | 2026-11-24T06:08:27Z [warning  ] ASGI app factory detected. [uvicorn.error]", False),
+        ("[error    ] XCom not found [airflow.sdk.api.client] dag_id=envoke_sharded_sync task_id=shard", False),
+        ("[warning  ] Odd [airflow.task.operators.airflow_provider_envoke.operators.envoke.X]", False),
+    ],
+)
+def test_what_counts_as_a_warning_of_ours(line: str, counts: bool) -> None:
+    assert bool(warnings_of_ours(line)) is counts
+
+
+def warnings_of_ours(text: str) -> list[str]:
+    """Lines at WARNING or above that name our package or a DAG; not what tasks log, which Airflow 3 repeats."""
+    loud = re.compile(r"\b(WARN\w*|ERROR|CRITICAL|\w*Warning|\w*Error|Traceback)\b|\[(warning|error|critical) *\]")
+    ours = re.compile(r"airflow_provider_envoke|envoke_\w+|system_\w+")
+    of_a_task = re.compile(r"\[airflow\.task\.| task_id=")
+    return [
+        line
+        for line in text.splitlines()
+        if loud.search(line) and ours.search(line) and not of_a_task.search(line)
+    ]
+
+
+def updates(scene: Scene) -> list[dict[str, Any]]:
+    """The updates that were carried out."""
+    requests = scene.stand_in.requests()
+    return [request for request in requests if (request["method"], request["status"]) == ("PATCH", 200)]
+
+
+def named(task: dict[str, Any]) -> str:
+    """The name of a task instance, with its index if it is mapped: ``update[0]``."""
+    index = task["map_index"]
+    return task["task_id"] if index == -1 else f"{task['task_id']}[{index}]"
+
+
+def assert_holds(result: Any, part: Any) -> None:
+    """A dict may hold more than is expected of it."""
+    assert (result if not isinstance(part, dict) else {name: result.get(name) for name in part}) == part
+
+
+def assert_events_carry_the_report(scene: Scene, dag_id: str, run_id: str, count: int) -> None:
+    rest = scene.airflow.rest
+    ours = (dag_id, run_id)
+    events = [event for event in rest.asset_events() if (event["source_dag_id"], event["source_run_id"]) == ours]
+    assert len(events) == count
+    for event in events:
+        (source,) = (task for task in rest.tasks(*ours) if task["task_id"] == event["source_task_id"])
+        assert event["extra"] == rest.xcom(source)
+
+
+def assert_nothing_secret_is_shown(scene: Scene, tasks: list[dict[str, Any]]) -> None:
+    """No log and no rendered template has the credentials, and no log of an operator of ours has an address."""
+    connection = scene.stand_in.connection
+    basic = b64encode(f"{connection['login']}:{connection['password']}".encode()).decode()
+    for task in tasks:
+        log = scene.airflow.rest.log(task)
+        assert "Executing" in log or "Pre Execute" in log, "this is the log"
+        for secret in (connection["password"], basic):
+            assert secret not in log
+            assert secret not in json.dumps(task)
+        if OURS.search(task["operator"]):
+            assert [email for email in CUSTOMERS if email in log] == []
