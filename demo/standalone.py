@@ -62,6 +62,7 @@ class Standalone:
         :param log: file that gets what all of its components print.
         :raises DemoError: if it does not start.
         """
+        (home / "tmp").mkdir()
         web, *others = free_ports(3)
         values = environment(home, dags, web, others)
         with start(["airflow", "standalone"], values, log, cwd=home) as process:
@@ -106,9 +107,10 @@ def environment(home: Path, dags: Path, web_port: int, log_ports: list[int]) -> 
             "AIRFLOW__WEBSERVER__WEB_SERVER_HOST": "127.0.0.1",
             "AIRFLOW__WEBSERVER__WEB_SERVER_PORT": str(web_port),
             "AIRFLOW__WEBSERVER__WORKERS": "1",
-            "AIRFLOW__SCHEDULER__LOCAL_TASK_JOB_HEARTBEAT_SEC": "1",
+            "AIRFLOW__SCHEDULER__JOB_HEARTBEAT_SEC": "1",  # so soon does a task notice that it is to stop
             "AIRFLOW__SCHEDULER__MIN_FILE_PROCESS_INTERVAL": _PARSE_AGAIN_S,
             "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
+            "TMPDIR": str(home / "tmp"),  # its web server leaves a file there
         },
         3: {
             "AIRFLOW__API__BASE_URL": url,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import psutil
@@ -22,15 +23,21 @@ def listens(at: tuple[str, int]) -> bool:
         return probe.connect_ex(at) == 0
 
 
-def processes_of(directory: Path) -> list[str]:
-    """Command lines of running processes that name a directory, there or in their environment or as their own."""
+def processes_of(directory: Path) -> list[psutil.Process]:
+    """The running processes that name a directory: in the command, in the environment, or as where they are."""
     found = []
     for process in psutil.process_iter():
         try:
-            command = process.cmdline()
-            known = [*command, *process.environ().values(), process.cwd()]
+            known = [*process.cmdline(), *process.environ().values(), process.cwd()]
         except psutil.Error:
             continue
         if any(str(directory) in each for each in known):
-            found.append(f"{process.pid}: {' '.join(command)}")
+            found.append(process)
     return found
+
+
+def end_processes_of(directory: Path) -> None:
+    """For the end of a test that has failed."""
+    for process in processes_of(directory):
+        with suppress(psutil.NoSuchProcess):
+            process.kill()

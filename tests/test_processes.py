@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # A process that does not listen to SIGTERM, and a child that has left the group; both outlive their parent.
-DEAF = """
+DEAF = r"""
 import os, signal, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 for _ in range(2):
     if os.fork() == 0:
         os.setpgid(0, 0)
-        print(os.getpid(), flush=True)
+        os.write(1, f"{os.getpid()}\n".encode())
         time.sleep(600)
 sys.exit(0) if "leaves" in sys.argv else time.sleep(600)
 """

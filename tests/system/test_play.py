@@ -13,23 +13,32 @@ from urllib.request import urlopen
 import pytest
 
 from demo import customers
-from demo.rest import Rest
+from demo.rest import Rest, wait_for
 from demo.standalone import LINE
-from tests.leftovers import addresses, listens, processes_of
+from tests.leftovers import addresses, end_processes_of, listens, processes_of
 from tests.system.conftest import EXAMPLES, ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+SOME_TEST = "tests/system/test_standalone.py::test_no_dag_file_fails_to_import"
+
 
 @pytest.fixture
-def play(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """It, started without a terminal; its temporary directory is made in ``tmp_path``."""
+def directory(tmp_path: Path) -> Iterator[Path]:
+    """A temporary directory; processes that name it are ended."""
+    yield tmp_path
+    end_processes_of(tmp_path)
+
+
+@pytest.fixture
+def play(directory: Path) -> Iterator[subprocess.Popen[str]]:
+    """It, started without a terminal; its temporary directory is made in ``directory``."""
     process = subprocess.Popen(
         [sys.executable, "-B", "-m", "demo.play"],
         cwd=ROOT,
-        env={**os.environ, "TMPDIR": str(tmp_path)},
+        env={**os.environ, "TMPDIR": str(directory)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -50,14 +59,14 @@ def read_until(play: subprocess.Popen[str], words: str) -> str:
     return head
 
 
-def test_it_starts_what_it_says_and_ctrl_c_stops_it_all(play: subprocess.Popen[str], tmp_path: Path) -> None:
+def test_it_starts_what_it_says_and_ctrl_c_stops_it_all(play: subprocess.Popen[str], directory: Path) -> None:
     head = read_until(play, "Ctrl-C stops it all.")
     rest = Rest(re.findall(r"Airflow +(http://[\w.:]+)/", head)[0], LINE)
     password = re.search(r"log in as admin with the password (\S+)", head)
     rest = rest.log_in(password[1] if password else "")
     (sandbox,) = re.findall(r"Sandbox +(http://[\w.:]+)/", head)
     connections = {each["connection_id"] for each in rest.call("GET", "/connections")["connections"]}
-    running = processes_of(tmp_path)
+    running = processes_of(directory)
     with urlopen(f"{sandbox}/", timeout=10) as answer:
         page = answer.read().decode()
 
@@ -72,18 +81,33 @@ def test_it_starts_what_it_says_and_ctrl_c_stops_it_all(play: subprocess.Popen[s
     assert rest_of_output.endswith("Stopped. Nothing is left running.\n")
     assert "Traceback" not in rest_of_output
     assert play.returncode == 0
-    assert_nothing_is_left(head, tmp_path)
+    assert_nothing_is_left(head, directory)
 
 
-def test_it_can_be_stopped_while_it_starts(play: subprocess.Popen[str], tmp_path: Path) -> None:
+def test_it_can_be_stopped_while_it_starts(play: subprocess.Popen[str], directory: Path) -> None:
     read_until(play, "...")
+    wait_for("Airflow to have begun", lambda: len(processes_of(directory)) > 2, 60)
 
     play.send_signal(signal.SIGTERM)
     output, _ = play.communicate(timeout=60)
 
     assert output.endswith("Stopped. Nothing is left running.\n")
     assert "Traceback" not in output
-    assert_nothing_is_left("", tmp_path)
+    assert_nothing_is_left("", directory)
+
+
+def test_tests_that_are_stopped_leave_nothing_behind_either(directory: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "pytest", "-p", "no:cacheprovider", "--basetemp", directory / "t", SOME_TEST],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+    )
+    wait_for("Airflow to have begun", lambda: len(processes_of(directory)) > 3, 60)
+
+    process.send_signal(signal.SIGTERM)
+    process.wait(60)
+
+    assert processes_of(directory) == []
 
 
 def assert_nothing_is_left(output: str, directory: Path) -> None:

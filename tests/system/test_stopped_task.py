@@ -42,6 +42,7 @@ def test_a_task_marked_as_failed_stops_and_the_next_attempt_does_the_rest(scene:
 
     rest.set_state(running, "failed")
     wait_for("its process to end", lambda: not is_running(running["pid"]), STOP_S)
+    wait_for("the service to answer what it was asked", lambda: slow.stats()["in_flight"] == 0, STOP_S)
     written = changed(slow)
     state = rest.wait_for_run(DAG_ID, run_id, RUN_S)
 
