@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from demo import processes
+from tests.leftovers import end_processes_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 # A process that does not listen to SIGTERM, and a child that has left the group; both outlive their parent.
@@ -27,11 +29,12 @@ sys.exit(0) if "leaves" in sys.argv else time.sleep(600)
 
 
 @pytest.fixture
-def deaf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+def deaf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
     """The environment of a process that can import the module ``deaf``; it is not waited for long."""
     (tmp_path / "deaf.py").write_text(DEAF, encoding="utf-8")
     monkeypatch.setattr(processes, "_STOP_S", 0.5)
-    return {**os.environ, "PYTHONPATH": str(tmp_path)}
+    yield {**os.environ, "PYTHONPATH": str(tmp_path)}
+    end_processes_of(tmp_path)
 
 
 @pytest.mark.parametrize("arguments", [[], ["leaves"]], ids=["it-stays", "it-leaves-its-children"])

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 NAMES = sorted(path.stem for path in conftest.EXAMPLES.glob("*.py"))
 OURS = re.compile(r"Envoke")  # the names of our operators, and of no others
+OFFERED = [name for name in NAMES if name not in EXAMPLES or LINE in EXAMPLES[name].lines]
 RUN_S = 120.0
 
 
@@ -81,9 +82,7 @@ def test_the_second_night_changes_nothing_and_the_log_says_so(scene: Scene) -> N
 
 
 def test_no_dag_file_fails_to_import(scene: Scene) -> None:
-    offered = [name for name in NAMES if name not in EXAMPLES or LINE in EXAMPLES[name].lines]
-
-    scene.airflow.wait_for_dags(offered)
+    scene.airflow.wait_for_dags(OFFERED)
 
     assert scene.airflow.rest.import_errors() == []
 
@@ -105,11 +104,14 @@ def test_airflow_lists_our_hook_without_a_warning_of_ours(scene: Scene) -> None:
 
 def test_no_component_of_airflow_warns_of_us(scene: Scene) -> None:
     """The last one here: it reads what scheduler, DAG processor, triggerer and web server said until now."""
-    logs = [path for path in (scene.airflow.home / "logs").rglob("*.log") if "dag_id=" not in str(path)]
-    texts = [path.read_text(encoding="utf-8", errors="replace") for path in (scene.log, *logs)]
+    scene.airflow.wait_for_dags(OFFERED)
+    paths = [path for path in (scene.airflow.home / "logs").rglob("*.log") if "dag_id=" not in str(path)]
+    logs = {path.name: path.read_text(encoding="utf-8", errors="replace") for path in (scene.log, *paths)}
 
-    assert any("envoke_nightly_sync" in text for text in texts), "these are the logs"
-    assert [line for text in texts for line in warnings_of_ours(text)] == []
+    assert "scheduler " in logs[scene.log.name], "what all components said"
+    assert {f"{name}.py.log" for name in NAMES} <= set(logs), "what was said while a DAG file was read"
+    said = {name: warnings_of_ours(text, all_ours=name.endswith(".py.log")) for name, text in logs.items()}
+    assert {name: lines for name, lines in said.items() if lines} == {}
 
 
 @pytest.mark.parametrize(
@@ -117,6 +119,7 @@ def test_no_component_of_airflow_warns_of_us(scene: Scene) -> None:
     [
         ("[2026-11-24T06:08:59+0000] {x.py:1} WARNING - envoke_nightly_sync.py is odd", True),
         ("scheduler  | 2026-11-24T06:08:27Z [warning  ] odd [airflow_provider_envoke.hooks.envoke]", True),
+        ("[2026-11-24T06:08:59+0000] {envoke.py:1} WARNING - odd", True),
         ("/x/airflow_provider_envoke/hooks/envoke.py:3: DeprecationWarning: odd", True),
         ("[2026-11-24T06:08:59+0000] {x.py:1} ERROR - Failed to import: /x/dags/envoke_update_many.py", True),
         ("scheduler  | 2026-11-24T06:08:27Z [info     ] envoke_nightly_sync", False),
@@ -129,10 +132,10 @@ def test_what_counts_as_a_warning_of_ours(line: str, counts: bool) -> None:
     assert bool(warnings_of_ours(line)) is counts
 
 
-def warnings_of_ours(text: str) -> list[str]:
+def warnings_of_ours(text: str, *, all_ours: bool = False) -> list[str]:
     """Lines at WARNING or above that name our package or a DAG; not what tasks log, which Airflow 3 repeats."""
     loud = re.compile(r"\b(WARN\w*|ERROR|CRITICAL|\w*Warning|\w*Error|Traceback)\b|\[(warning|error|critical) *\]")
-    ours = re.compile(r"airflow_provider_envoke|envoke_\w+|system_\w+")
+    ours = re.compile(r"airflow_provider_envoke|envoke_\w+|\{\w*envoke\.py:|system_\w+" if not all_ours else "")
     of_a_task = re.compile(r"\[airflow\.task\.| task_id=")
     return [
         line
