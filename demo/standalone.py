@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import secrets
+import sqlite3
 import sys
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
@@ -63,6 +64,7 @@ class Standalone:
         :raises DemoError: if it does not start.
         """
         (home / "tmp").mkdir()
+        _let_readers_and_writers_in_together(home / "airflow.db")
         web, *others = free_ports(3)
         values = environment(home, dags, web, others)
         with start(["airflow", "standalone"], values, log, cwd=home) as process:
@@ -141,6 +143,12 @@ def environment(home: Path, dags: Path, web_port: int, log_ports: list[int]) -> 
         "PYTHONUNBUFFERED": "1",
         "NO_COLOR": "1",
     }
+
+
+def _let_readers_and_writers_in_together(database: Path) -> None:
+    """SQLite's usual journal has writers wait for readers: on a busy machine longer than Airflow 3 does."""
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
 
 
 def _is_healthy(rest: Rest, process: subprocess.Popen[str]) -> bool:
