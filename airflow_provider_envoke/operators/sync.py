@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, BaseOperator
@@ -12,6 +13,7 @@ from airflow_provider_envoke.core.options import SyncOptions
 from airflow_provider_envoke.core.payload import PayloadRules, check_choice
 from airflow_provider_envoke.core.protocol import REMOTE_ID_WARNING
 from airflow_provider_envoke.hooks.envoke import EnvokeHook
+from airflow_provider_envoke.operators.checkpoints import CheckpointStore
 from airflow_provider_envoke.operators.lineage import operator_lineage
 from airflow_provider_envoke.operators.metrics import count_sync
 from airflow_provider_envoke.operators.outcome import (
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
     from airflow.providers.openlineage.extractors import OperatorLineage
 
+    from airflow_provider_envoke.core.config import EnvokeConfig
     from airflow_provider_envoke.core.options import OnDuplicate, OnMissing, Strategy
     from airflow_provider_envoke.core.payload import Nulls, OnOverlong
     from airflow_provider_envoke.core.protocol import Keyfield
@@ -171,9 +174,7 @@ class BaseEnvokeSyncOperator(BaseOperator):
         with hopeless_failures_end_the_task():
             check_choice("on_empty", self.on_empty, get_args(OnEmpty))
             max_rejects = read_limit("max_rejects", self.max_rejects)
-            first_rejects: dict[str, Reject] = {}
-            report = self._sync(context, rows, total_rows, first_rejects)
-            check_rejects(report, max_rejects, self.rejects_path, first_rejects.values())
+            report = self._sync(context, rows, total_rows, max_rejects)
         if report.rows == 0 and self.on_empty == "skip":
             raise AirflowSkipException("There are no rows, and on_empty is 'skip'.")
         if report.rows == 0 and self.on_empty == "fail":
@@ -181,33 +182,63 @@ class BaseEnvokeSyncOperator(BaseOperator):
         return report.as_dict()
 
     def _sync(
-        self,
-        context: Context,
-        rows: Iterable[Mapping[str, Any]],
-        total_rows: int | None,
-        first_rejects: dict[str, Reject],
+        self, context: Context, rows: Iterable[Mapping[str, Any]], total_rows: int | None, max_rejects: float
     ) -> SyncReport:
-        from airflow_provider_envoke.sync.run import SyncRun  # noqa: PLC0415 - imports aiohttp
+        from airflow_provider_envoke.sync.resume import RowsChangedError  # noqa: PLC0415 - only when a run begins
 
         if self.keyfield == "remote_id":
             self.log.warning(REMOTE_ID_WARNING)
         options = self._options()
         config = EnvokeHook(self.envoke_conn_id).get_conn()
+        checkpoints = CheckpointStore(context, config, options)
+        begin = partial(self._run_once, context, config, options, rows, total_rows, on_checkpoint=checkpoints.save)
+        try:
+            report, first_rejects = begin(resume_from=checkpoints.load())
+        except RowsChangedError as changed:
+            self.log.warning("%s", changed)
+            checkpoints.clear()
+            report, first_rejects = begin(resume_from=None)
+        check_rejects(report, max_rejects, self.rejects_path, first_rejects)
+        checkpoints.clear()
+        return report
+
+    def _run_once(
+        self,
+        context: Context,
+        config: EnvokeConfig,
+        options: SyncOptions,
+        rows: Iterable[Mapping[str, Any]],
+        total_rows: int | None,
+        **resuming: Any,
+    ) -> tuple[SyncReport, Iterable[Reject]]:
+        """Return the report and the first reject of each reason."""
+        from airflow_provider_envoke.sync.resume import RowsChangedError  # noqa: PLC0415 - only when a run begins
+        from airflow_provider_envoke.sync.run import SyncRun  # noqa: PLC0415 - imports aiohttp
+
+        first_rejects: dict[str, Reject] = {}
         with rejects_file(self.rejects_path) as write:
 
             def on_reject(reject: Reject) -> None:
                 first_rejects.setdefault(reject.reason, reject)
                 write(reject)
 
-            self._run = SyncRun(config, options, on_reject=on_reject, total_rows=total_rows)
+            self._run = SyncRun(config, options, on_reject=on_reject, total_rows=total_rows, **resuming)
             try:
                 self._run.run(rows)
-            finally:
-                report = self._report = self._run.report()
-                self.log.info("%s", report.as_table())
-                push_report(context, self.outlets, report, config.base_url)
-                count_sync(report, self)
-        return report
+            except RowsChangedError:
+                raise  # nothing was done that could be reported
+            except BaseException:
+                self._tell(context, self._run.report(), config)
+                raise
+            report = self._run.report()
+            self._tell(context, report, config)
+        return report, first_rejects.values()
+
+    def _tell(self, context: Context, report: SyncReport, config: EnvokeConfig) -> None:
+        self._report = report
+        self.log.info("%s", report.as_table())
+        push_report(context, self.outlets, report, config.base_url)
+        count_sync(report, self)
 
     def _options(self) -> SyncOptions:
         return SyncOptions(

@@ -12,10 +12,11 @@ from airflow_provider_envoke.core.plan import Decision, Wanted, reject
 from airflow_provider_envoke.core.report import OUTCOME_OF, Reject, Tally
 from airflow_provider_envoke.exceptions import EnvokeTransientError
 from airflow_provider_envoke.sync.intake import Intake
-from airflow_provider_envoke.sync.planner import Decisions, Planner
+from airflow_provider_envoke.sync.planner import Planner
 from airflow_provider_envoke.sync.reader import ContactReader
 from airflow_provider_envoke.sync.resume import Checkpoints
 from airflow_provider_envoke.sync.writer import Writer
+from airflow_provider_envoke.sync.writes import Writes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -62,6 +63,7 @@ class Pipeline:
         self._intake = Intake(options, resume_from)
         self._planner = Planner(self.reader, options)
         self._writer = Writer(self.client, options)
+        self._writes = Writes(self._writer, options.concurrency)
         self._batches: set[asyncio.Task[None]] = set()
         # Reads are one request a batch, so as many batches; writes are many, so a few batches will do.
         self._room = asyncio.Semaphore(4 if options.strategy == "all" else max(4, options.concurrency))
@@ -71,11 +73,13 @@ class Pipeline:
         self._previous_planned.set()
 
     async def open(self) -> None:
-        """Open the client's session."""
+        """Open the client's session and start the workers."""
         await self.client.__aenter__()
+        self._writes.open()
 
     async def close(self) -> None:
-        """Close the session and drop the temporary files."""
+        """Stop the workers, close the session and drop the temporary files."""
+        await self._writes.close()
         await self.client.__aexit__()
         self._intake.close()
         self._planner.close()
@@ -121,6 +125,7 @@ class Pipeline:
         for task in self._batches:
             task.cancel()
         await self._drain()
+        await self._writes.close()
         async with self._submitting:
             self._tally.rows += len(unfinished)
             for batch in self._intake.batches(unfinished):
@@ -177,25 +182,7 @@ class Pipeline:
             else:
                 self._count(batch, wanted, decision)
         if writes:
-            await self._write_all(batch, writes)
-
-    async def _write_all(self, batch: Batch, writes: Decisions) -> None:
-        """Write side by side, by no more workers than requests may be under way."""
-        waiting = iter(writes)
-
-        async def work() -> None:
-            for wanted, decision in waiting:
-                self._count(batch, wanted, await self._writer.write(wanted, decision))
-
-        try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(min(len(writes), self._options.concurrency)):
-                    group.create_task(work())
-        except BaseExceptionGroup as failures:
-            failure = failures.exceptions[0]
-        else:
-            return
-        raise failure
+            await self._writes.write_all(writes, partial(self._count, batch))
 
     def _settle(self, batch: Batch) -> None:
         """Give every row that has no outcome yet the one that says so: none is lost from the counts."""

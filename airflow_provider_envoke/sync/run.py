@@ -55,8 +55,8 @@ class SyncRun:
     :param on_reject: called, in the other thread, with each row that is rejected; its key is personal data.
     :param total_rows: how many rows there are, if that is known, for the progress in the log.
     :param resume_from: with ``strategy="all"``, how far an earlier run has come: the rows up to there are skipped.
-    :param on_checkpoint: with ``strategy="all"``, called in the caller's thread every few seconds, and before
-        :meth:`run` raises, with how far the run has come.
+    :param on_checkpoint: with ``strategy="all"``, called in the caller's thread every few seconds, and at the end,
+        with how far the run has come.
     """
 
     def __init__(
@@ -182,9 +182,9 @@ class SyncRun:
             self._check_overrun()
         except BaseException:
             loop.call(pipeline.abort(waiting))
-            self._tell_checkpoint(pipeline.checkpoints)
             raise
         finally:
+            self._tell_checkpoint(pipeline.checkpoints)
             loop.call(pipeline.close())
             self._requests = dict(pipeline.client.requests)
             self._read_by = pipeline.reader.read_by

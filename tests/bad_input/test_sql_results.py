@@ -9,7 +9,7 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowSkipException, BaseHook
 
 from airflow_provider_envoke.exceptions import EnvokeSyncError
-from airflow_provider_envoke.transfers.sql_to_envoke import SqlToEnvokeOperator
+from airflow_provider_envoke.transfers.sql_to_envoke import QueryRows, SqlToEnvokeOperator
 from tests.bad_input.judging import as_params, check_message, check_refused
 from tests.leaks.marks import API_KEY, EMAIL, leaks
 from tests.tasks import context
@@ -312,7 +312,7 @@ def test_a_backend_of_postgresql_that_is_terminated_keeps_what_was_done(
     pid = connection.info.backend_pid
     monkeypatch.setattr("airflow.providers.postgres.hooks.postgres.PostgresHook.get_conn", lambda _: connection)
     task, run = operator(sql="SELECT email, city FROM envoke_customers"), context()
-    rows = task._rows(BaseHook.get_hook("warehouse"))
+    rows = QueryRows(BaseHook.get_hook("warehouse"), "warehouse", task.sql)
 
     def read() -> Any:
         for number, row in enumerate(rows):

@@ -77,7 +77,7 @@ SYNC: dict[str, dict[str, dict[str, Any]]] = {
         "max-rejects-infinite": {"max_rejects": INFINITY},
         "max-rejects-one-and-a-half": {"max_rejects": 1.5},
         "max-rejects-a-bool": {"max_rejects": True},
-        "max-rejects-a-text": {"max_rejects": "5"},
+        "max-rejects-a-text": {"max_rejects": "five"},
         "max-rejects-none": {"max_rejects": None},
     },
     "extra_fields has to be a list of field names (letters, digits and _).": {

@@ -50,7 +50,7 @@ def test_a_plan_is_shown_with_its_counts_fields_examples_consents_and_reasons() 
         "",
         "- `city`: 2, such as row 2 `M***` → `P***`; row 3 `(empty)` → `R***`",
         "- `consent_status`: 1, such as row 1 `N***` → `E***`",
-        "- `custom_fields.plan`: 1, such as row 1 `m***` → `g***`",
+        "- `custom_fields.plan`: 1, such as row 1 `***` → `***`",
         "",
         "Consent:",
         "",

@@ -1,4 +1,4 @@
-"""A sync of 200 rows, one request after the other: with a slow service there is time to stop it."""
+"""Syncs of 200 rows, one request after the other: with a slow service there is time to stop them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from airflow.providers.common.compat.sdk import DAG
 
 from airflow_provider_envoke.transfers.sql_to_envoke import SqlToEnvokeOperator
 
-with DAG("system_slow_sync", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)) as dag:
-    SqlToEnvokeOperator(
-        task_id="sync",
-        sql_conn_id="warehouse",
-        envoke_conn_id="envoke_slow",
-        sql="SELECT email, city FROM customers ORDER BY customer_id LIMIT 200",
-        concurrency=1,
-    )
+for strategy in ("changed", "all"):
+    with DAG(f"system_slow_sync_{strategy}", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)):
+        SqlToEnvokeOperator(
+            task_id="sync",
+            sql_conn_id="warehouse",
+            envoke_conn_id="envoke_slow",
+            sql="SELECT email, city FROM customers ORDER BY customer_id LIMIT 200",
+            strategy=strategy,
+            concurrency=1,
+        )
