@@ -123,6 +123,14 @@ def test_a_reset_without_a_body_keeps_the_contacts(sandbox: Sandbox) -> None:
     assert (len(sandbox.contacts), sandbox.requests) == (2, [])
 
 
+def test_a_reset_takes_more_contacts_than_fit_into_a_megabyte(sandbox: Sandbox) -> None:
+    contacts = [{"email": f"p{number}@doe.com", "feedback": "x" * 100} for number in range(10_000)]
+
+    response = requests.post(f"{sandbox.url}/__sandbox__/reset", json=contacts, timeout=30)
+
+    assert response.json() == {"contacts": 10_000}
+
+
 def test_the_contacts_that_were_read_can_be_the_next_seed(sandbox: Sandbox) -> None:
     call(sandbox, "PATCH", "/v1/contacts/1", json={"interests": {"News": "Set"}, "custom_fields": {"a": "1"}})
     before = requests.get(f"{sandbox.url}/__sandbox__/contacts", timeout=10)
