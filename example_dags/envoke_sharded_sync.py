@@ -6,7 +6,12 @@ them over its workers; the pool `envoke` holds how many run at once, and each ma
 together they stay within the account's limit, **slots of the pool x requests per second of a shard**. The last
 task adds the reports up.
 
-Connections and table are those of `envoke_nightly_sync`; customer ids are like `C-0042`. Make the pool first:
+A shard whose worker is lost is tried again on another one, and goes on where the first one ended: what was written
+no longer differs. Airflow notices the loss after `[scheduler] task_instance_heartbeat_timeout` (on Airflow 2:
+`scheduler_zombie_task_threshold`), by default five minutes.
+
+Connections and table are those of `envoke_nightly_sync`; customer ids are like `C-0042`. Rows of one contact have to
+come into one shard: here each customer has an address of their own. Make the pool first:
 
     airflow pools set envoke 2 "Requests to Envoke: 2 shards at once"
 """
@@ -21,15 +26,14 @@ from airflow.providers.common.compat.sdk import DAG, Param, task
 
 from airflow_provider_envoke.transfers.sql_to_envoke import SqlToEnvokeOperator
 
-SHARDS = 4  # the query divides by it
+SHARDS = 4
 REQUESTS_PER_SECOND = 50  # of one shard
 COUNTS = ("rows", "updated", "created", "unchanged", "skipped", "rejected")
 
-# Drivers that mark parameters by %s want every other % doubled.
 SQL = """
     SELECT email, first_name, last_name, company, phone, city, language
     FROM customers
-    WHERE CAST(SUBSTR(customer_id, 3) AS INTEGER) {{ '%' if params.mark == '?' else '%%' }} 4 = {{ params.mark }}
+    WHERE CAST(SUBSTR(customer_id, 3) AS INTEGER) % {shards} = {shard}
 """
 
 
@@ -48,19 +52,16 @@ with DAG(
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     doc_md=__doc__,
     tags=["envoke", "example"],
-    params={
-        "warehouse": Param("warehouse", type="string", description="Connection id of the database."),
-        "mark": Param("?", enum=["?", "%s"], description="How the database's driver marks a parameter."),
-    },
+    params={"warehouse": Param("warehouse", type="string", description="Connection id of the database.")},
 ) as dag:
     shards = SqlToEnvokeOperator.partial(
         task_id="shard",
         sql_conn_id="{{ params.warehouse }}",
-        sql=SQL,
         on_missing="skip",
         on_overlong="truncate",
         requests_per_second=REQUESTS_PER_SECOND,
         pool="envoke",
-    ).expand(parameters=[[shard] for shard in range(SHARDS)])
+        retries=2,  # without them a lost worker fails the run
+    ).expand(sql=[SQL.format(shards=SHARDS, shard=shard) for shard in range(SHARDS)])
 
     add_up(shards.output)
