@@ -23,6 +23,7 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))  # for demo and example_dags, which are not installed
 
 from demo import local_airflow  # noqa: E402
+from tests.services import POSTGRES, connect_to_postgres  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,13 +38,6 @@ for _name in set(os.environ) - set(local_airflow.without_airflow(dict(os.environ
     del os.environ[_name]
 os.environ.update(local_airflow.environment(AIRFLOW_HOME))
 
-
-POSTGRES = {
-    "host": os.environ.get("PGHOST", "127.0.0.1"),
-    "port": int(os.environ.get("PGPORT", "5432")),
-    "login": os.environ.get("PGUSER", "postgres"),
-    "schema": os.environ.get("PGDATABASE", "postgres"),
-}
 
 SYSTEM = Path(__file__).parent / "system"
 
@@ -106,15 +100,7 @@ def warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[list
 @pytest.fixture
 def postgres(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A cursor of PostgreSQL with the table ``envoke_customers``, and Airflow's connection ``warehouse`` to it."""
-    psycopg2 = pytest.importorskip("psycopg2")
-    parts = {"host": POSTGRES["host"], "port": POSTGRES["port"], "user": POSTGRES["login"]}
-    try:
-        connection = psycopg2.connect(dbname=POSTGRES["schema"], **parts)
-    except psycopg2.OperationalError as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(f"PostgreSQL is not running at {POSTGRES['host']}:{POSTGRES['port']}: {error}")
-    connection.autocommit = True
+    connection = connect_to_postgres()
     schema = f"envoke_tests_{os.getpid()}"  # several test runs may share the server
     extra = {"options": f"-c search_path={schema}"}
     monkeypatch.setenv(

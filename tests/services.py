@@ -1,0 +1,45 @@
+"""PostgreSQL and Redis, where they run: tests that need them are skipped elsewhere, and fail in CI."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, NoReturn
+
+import pytest
+
+POSTGRES = {
+    "host": os.environ.get("PGHOST", "127.0.0.1"),
+    "port": int(os.environ.get("PGPORT", "5432")),
+    "login": os.environ.get("PGUSER", "postgres"),
+    "schema": os.environ.get("PGDATABASE", "postgres"),
+}
+REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")
+
+
+def connect_to_postgres(database: str = str(POSTGRES["schema"])) -> Any:
+    """Return a connection of psycopg2 that commits each statement."""
+    psycopg2 = pytest.importorskip("psycopg2")
+    parts = {"host": POSTGRES["host"], "port": POSTGRES["port"], "user": POSTGRES["login"]}
+    try:
+        connection = psycopg2.connect(dbname=database, **parts)
+    except psycopg2.OperationalError as error:
+        _is_missing(f"PostgreSQL is not running at {POSTGRES['host']}:{POSTGRES['port']}", error)
+    connection.autocommit = True
+    return connection
+
+
+def connect_to_redis() -> Any:
+    """Return a client of Redis."""
+    redis = pytest.importorskip("redis")
+    client = redis.Redis.from_url(REDIS_URL)
+    try:
+        client.ping()
+    except redis.ConnectionError as error:
+        _is_missing(f"Redis is not running at {REDIS_URL}", error)
+    return client
+
+
+def _is_missing(what: str, error: Exception) -> NoReturn:
+    if os.environ.get("CI"):
+        raise error
+    pytest.skip(f"{what}: {error}")
