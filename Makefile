@@ -30,7 +30,8 @@ CHECK_PYTHON := command -v $(PYTHON) >/dev/null && $(PYTHON) -c 'import sys; sys
 help:
 	@echo "make test          run the whole test suite on Airflow 3 (AIRFLOW=2.11 make test: on Airflow 2.11)"
 	@echo "make test-all      run it on both"
-	@echo "make test-system   run the examples under a real scheduler, with the provider from its wheel (AIRFLOW=2.11 too)"
+	@echo "make test-system   run the examples under a real scheduler, with the provider from its wheel (AIRFLOW=2.11 too);"
+	@echo "                   on Airflow 3 with Celery as well, where PostgreSQL and Redis run"
 	@echo "make lint          check style, format, types and known vulnerabilities"
 	@echo "make demo          update contacts of a local stand-in of Envoke from an SQLite warehouse, by Airflow"
 	@echo "make airflow       play: Airflow with the example DAGs, a warehouse and that stand-in, until Ctrl-C"

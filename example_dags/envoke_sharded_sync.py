@@ -10,8 +10,8 @@ A shard whose worker is lost is tried again on another one, and goes on where th
 no longer differs. Airflow notices the loss after `[scheduler] task_instance_heartbeat_timeout` (on Airflow 2:
 `scheduler_zombie_task_threshold`), by default five minutes.
 
-Connections and table are those of `envoke_nightly_sync`; customer ids are like `C-0042`. Rows of one contact have to
-come into one shard: here each customer has an address of their own. Make the pool first:
+Connections and table are those of `envoke_nightly_sync`; customer ids are like `C-0042`. Rows of one contact have
+to come into one shard: here each customer has an address of their own. Make the pool first:
 
     airflow pools set envoke 2 "Requests to Envoke: 2 shards at once"
 """

@@ -8,8 +8,9 @@ import secrets
 import signal
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from demo import standalone
 from demo.processes import DemoError, free_ports, living, run, start
@@ -19,6 +20,7 @@ from tests.services import POSTGRES, REDIS_URL, connect_to_postgres, connect_to_
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterator, Mapping
+    from contextlib import AbstractContextManager
 
 PLACES = 2  # tasks that one worker runs at once
 #: A worker is taken for lost when its tasks have been silent for so long; they say something every second.
@@ -62,11 +64,15 @@ class Cluster:
     :param rest: its API, with an administrator logged in.
     :param environment: its processes' environment variables.
     :param home: its own directory; every component has its log there.
+    :param metadata: name of its database.
+    :param prefix: how its keys in Redis begin.
     """
 
     rest: Rest
     environment: Mapping[str, str]
     home: Path
+    metadata: str
+    prefix: str
 
     @classmethod
     @contextmanager
@@ -88,7 +94,7 @@ class Cluster:
             }
             rest = Rest(f"http://127.0.0.1:{port}", standalone.LINE)
             wait_for("Airflow to start", lambda: _is_healthy(rest, components), _START_S)
-            yield cls(rest.log_in(""), values, home)
+            yield cls(rest.log_in(""), values, home, metadata, prefix)
 
     def add_warehouse(self, database: str) -> None:
         """Add the connection ``warehouse``: a database of PostgreSQL."""
@@ -100,10 +106,10 @@ class Cluster:
         with ExitStack() as stack:
             workers = [Worker(name, stack.enter_context(self._worker(name))) for name in names]
             for worker in workers:
-                wait_for(f"the worker {worker.name}", lambda worker=worker: self._is_ready(worker), _START_S)
+                wait_for(f"the worker {worker.name}", partial(self._is_ready, worker), _START_S)
             yield workers
 
-    def _worker(self, name: str) -> Any:
+    def _worker(self, name: str) -> AbstractContextManager[subprocess.Popen[str]]:
         command = ["airflow", "celery", "worker", "--celery-hostname", f"{name}@%h", "--skip-serve-logs"]
         values = {
             **self.environment,

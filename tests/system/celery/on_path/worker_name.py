@@ -1,7 +1,7 @@
 """
 What a worker calls itself in the task instances that it runs.
 
-Workers import this (``AIRFLOW__CORE__HOSTNAME_CALLABLE``): on one machine the host's name would be the same for all.
+Workers import this (``AIRFLOW__CORE__HOSTNAME_CALLABLE``): on one machine all of them would have the same name.
 """
 
 import os
