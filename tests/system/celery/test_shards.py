@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -172,7 +173,11 @@ def flat(tries: dict[int, list[Json]]) -> list[Json]:
 
 def at_once(tries: Iterable[Json]) -> int:
     """How many of them ran at the same time at most. Who ends when another one starts has made place for it."""
-    changes = [change for each in tries for change in ((each["start_date"], 1), (each["end_date"], -1))]
+    changes = [
+        (datetime.fromisoformat(each[date]), change)
+        for each in tries
+        for date, change in (("start_date", 1), ("end_date", -1))
+    ]
     running = most = 0
     for _, change in sorted(changes):
         running += change
