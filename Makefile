@@ -78,7 +78,7 @@ test-system: $(SYSTEM)/.installed
 	@$(SYSTEM)/bin/python -m build --wheel --no-isolation --outdir $(SYSTEM)/wheel . >$(SYSTEM)/build.log 2>&1 \
 		|| { cat $(SYSTEM)/build.log; exit 1; }
 	@$(SYSTEM)/bin/python $(PIP_INSTALL) --no-deps --force-reinstall $(SYSTEM)/wheel/*.whl
-	@$(SYSTEM)/bin/python -P -m pytest tests/system $(PYTEST_ARGS)
+	@$(SYSTEM)/bin/python -P -m pytest $(or $(PYTEST_ARGS),tests/system)
 
 .PHONY: lint
 lint: $(STAMP_3)

@@ -197,6 +197,29 @@ class Rest:
         events: list[Json] = answer[f"{kind}_events"]
         return events
 
+    def events_that_started(self, dag_id: str, run_id: str) -> list[Json]:
+        """Return the asset events for which Airflow started a run."""
+        kind = "Asset" if self.line == 3 else "Dataset"
+        answer = self.call("GET", f"{self._run(dag_id, run_id)}/upstream{kind}Events")
+        events: list[Json] = answer[f"{kind.lower()}_events"]
+        return events
+
+    # Questions to a person, on Airflow 3 alone
+
+    def question(self, task: Json) -> Json:
+        """Return what a task asks a person, or nothing while it does not ask."""
+        try:
+            question: Json = self.call("GET", f"{self._path(task)}/-1/hitlDetails")
+        except RestError as error:
+            if error.status != 404:
+                raise
+            return {}
+        return question
+
+    def answer(self, task: Json, option: str) -> None:
+        """Answer what a task asks with one of its options."""
+        self.call("PATCH", f"{self._path(task)}/-1/hitlDetails", {"chosen_options": [option], "params_input": {}})
+
     @property
     def _prefix(self) -> str:
         return "/api/v2" if self.line == 3 else "/api/v1"
