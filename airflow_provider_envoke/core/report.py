@@ -11,6 +11,8 @@ from airflow_provider_envoke.core.masking import shown_name
 from airflow_provider_envoke.exceptions import EnvokeError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from airflow_provider_envoke.core.plan import Decision
 
 Outcome = Literal["updated", "created", "unchanged", "skipped", "rejected"]
@@ -19,6 +21,7 @@ OUTCOMES: tuple[Outcome, ...] = ("updated", "created", "unchanged", "skipped", "
 #: What a decision to write comes to when it has been carried out.
 OUTCOME_OF: dict[str, Outcome] = {"update": "updated", "create": "created"}
 
+_LABEL_WIDTH = 28  # of the report's table, unless a label is longer
 _EXAMPLES_PER_FIELD = 3
 _SHORTEST_SHOWN = 4
 
@@ -120,19 +123,27 @@ class SyncReport:
     def as_table(self) -> str:
         """Return the report as lines for a log."""
         verb = "would be " if self.plan_only else ""
-        lines = [f"{'rows read':28}{self.rows:>10}"]
-        for outcome in OUTCOMES:
-            prefix = verb if outcome in ("updated", "created") else ""
-            lines.append(f"{prefix + outcome:28}{getattr(self, outcome):>10}")
-        for reasons in (self.reasons, self.skipped_reasons):
-            lines += [f"  {reason:26}{count:>10}  {REASONS.get(reason, '')}" for reason, count in reasons.items()]
-        lines += [f"  {verb}changed: {name:26}{count:>10}" for name, count in self.fields.items()]
-        lines += [f"  {verb}consent {change}: {count}" for change, count in self.consent_changes.items()]
+        entries = list(self._entries(verb))
+        width = max(_LABEL_WIDTH, *(len(label) for label, _, _ in entries))
+        lines = [f"{label:{width}}{count:>10}  {note}".rstrip() for label, count, note in entries]
+        lines += [f"{verb}consent {change}: {count}" for change, count in self.consent_changes.items()]
         asked = ", ".join(f"{count} {kind}" for kind, count in self.requests.items())
         lines.append(f"requests: {asked or 'none'}; {self.seconds:.1f} s, {self.rows_per_second:.0f} rows/s")
         if self.stopped:
             lines.append(f"stopped early: {self.stopped}")
         return "\n".join(lines)
+
+    def _entries(self, verb: str) -> Iterator[tuple[str, int, str]]:
+        """Yield label, count and note of the table's lines; reasons stand below the outcome that they explain."""
+        reasons = {"skipped": self.skipped_reasons, "rejected": self.reasons}
+        yield "rows read", self.rows, ""
+        for outcome in OUTCOMES:
+            prefix = verb if outcome in ("updated", "created") else ""
+            yield prefix + outcome, getattr(self, outcome), ""
+            for reason, count in reasons.get(outcome, {}).items():
+                yield f"  {reason}", count, REASONS.get(reason, "")
+        for name, count in self.fields.items():
+            yield f"{verb}changed: {name}", count, ""
 
 
 class Tally:

@@ -236,7 +236,8 @@ class BaseEnvokeSyncOperator(BaseOperator):
 
     def _tell(self, context: Context, report: SyncReport, config: EnvokeConfig) -> None:
         self._report = report
-        self.log.info("%s", report.as_table())
+        # In a line of its own: what the log puts before it would move the table's first row.
+        self.log.info("Report of the run:\n%s", report.as_table())
         push_report(context, self.outlets, report, config.base_url)
         count_sync(report, self)
 

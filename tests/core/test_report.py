@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -184,13 +185,24 @@ def test_the_table_says_what_became_of_the_rows() -> None:
         "created 1",
         "unchanged 1",
         "skipped 1",
+        f"duplicate_row 1 {REASONS['duplicate_row']}",
         "rejected 1",
         f"overlong 1 {REASONS['overlong']}",
-        f"duplicate_row 1 {REASONS['duplicate_row']}",
         "changed: city 2",
         "requests: 1 read, 2 write; 2.0 s, 2 rows/s",
         "stopped early: no answer",
     ]
+
+
+@pytest.mark.parametrize("name", ["a", "a_name_that_is_longer_than_the_table_usually_is_wide"])
+def test_the_counts_of_the_table_stand_in_one_column(name: str) -> None:
+    changed = Decision("update", changes={"custom_fields": {name: "x"}}, current=CURRENT)
+
+    table = report(tally(changed, *EACH), plan_only=True).as_table()
+
+    lines = [re.fullmatch(r"(.*?) +(\d+)(  \D+)?", line) for line in table.splitlines()[:-1]]
+    assert len([line for line in lines if line]) == 10, table
+    assert len({line.end(2) for line in lines if line}) == 1, table
 
 
 def test_the_table_of_a_plan_says_would_be_of_what_would_be_written_alone() -> None:

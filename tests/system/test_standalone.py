@@ -79,7 +79,7 @@ def test_the_second_night_changes_nothing_and_the_log_says_so(scene: Scene) -> N
     (sync,) = rest.tasks(dag_id, run_id)
     assert_holds(rest.xcom(sync), WHOLE_TABLE | {"updated": 0, "unchanged": 299})
     assert len(updates(scene)) == len(ALL_CHANGED)
-    assert re.search(r"rows read +300\nupdated +0\n", rest.log(sync))
+    assert re.search(r"Report of the run:\nrows read +300\nupdated +0\n", rest.log(sync))
 
 
 @pytest.mark.skipif(LINE == 2, reason="Airflow 2 asks nobody")
