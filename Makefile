@@ -32,6 +32,7 @@ help:
 	@echo "make test-all      run it on both"
 	@echo "make test-system   run the examples under a real scheduler, with the provider from its wheel (AIRFLOW=2.11 too);"
 	@echo "                   on Airflow 3 with Celery as well, where PostgreSQL and Redis run"
+	@echo "make screenshots   take the pictures in README anew, by the tests of Airflow's pages in Chromium"
 	@echo "make lint          check style, format, types and known vulnerabilities"
 	@echo "make demo          update contacts of a local stand-in of Envoke from an SQLite warehouse, by Airflow"
 	@echo "make airflow       play: Airflow with the example DAGs, a warehouse and that stand-in, until Ctrl-C"
@@ -79,6 +80,11 @@ test-system: $(SYSTEM)/.installed
 		|| { cat $(SYSTEM)/build.log; exit 1; }
 	@$(SYSTEM)/bin/python $(PIP_INSTALL) --no-deps --force-reinstall $(SYSTEM)/wheel/*.whl
 	@$(SYSTEM)/bin/python -P -m pytest $(or $(PYTEST_ARGS),tests/system)
+
+# The tests that write them are the tests of Airflow's pages; Chromium has to be there.
+.PHONY: screenshots
+screenshots:
+	@SCREENSHOTS=docs/images $(MAKE) --no-print-directory test-system AIRFLOW=3 PYTEST_ARGS=tests/system/test_browser.py
 
 .PHONY: lint
 lint: $(STAMP_3)

@@ -102,6 +102,15 @@ def test_every_link_within_the_repository_leads_somewhere() -> None:
     assert [link for link in links if not (ROOT / link).exists()] == []
 
 
+def test_every_picture_is_shown_and_small() -> None:
+    shown = re.findall(r"!\[[^\]]+\]\((docs/images/[\w-]+\.png)\)", README)
+    pictures = {path.relative_to(ROOT).as_posix(): path for path in (ROOT / "docs" / "images").iterdir()}
+    assert sorted(shown) == sorted(pictures)
+    for path in pictures.values():
+        assert path.read_bytes().startswith(b"\x89PNG")
+        assert path.stat().st_size < 150_000
+
+
 def test_the_request_arithmetic_adds_up() -> None:
     for contacts, requests in re.findall(r"^\| ([\d,]+) \| ([\d,]+) requests", README, re.MULTILINE):
         count = int(contacts.replace(",", ""))
