@@ -11,8 +11,8 @@ from airflow.providers.common.compat.sdk import DAG, AirflowTaskTimeout, timeout
 
 from airflow_provider_envoke.operators.envoke import EnvokeSyncContactsOperator
 from tests.sync.running import patches
+from tests.tasks import context
 from tests.test_example_dags import ANA, BO, CY, DEE, example, sandbox, warehouse
-from tests.transfers.test_sql_to_envoke import context
 
 if TYPE_CHECKING:
     from collections.abc import Callable

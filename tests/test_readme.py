@@ -6,15 +6,18 @@ import inspect
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from airflow_provider_envoke.core.config import EXTRAS
 from airflow_provider_envoke.core.report import REASONS
+from airflow_provider_envoke.hooks.envoke import EnvokeHook
+from airflow_provider_envoke.operators.envoke import EnvokeSyncContactsOperator, EnvokeUpdateContactOperator
 from airflow_provider_envoke.operators.metrics import METRICS
 from airflow_provider_envoke.operators.sync import BaseEnvokeSyncOperator
 from airflow_provider_envoke.sandbox.faults import FAULTS
+from airflow_provider_envoke.transfers.sql_to_envoke import SqlToEnvokeOperator
 
 if TYPE_CHECKING:
     from airflow_provider_envoke.sandbox.thread import Sandbox
@@ -58,19 +61,62 @@ def test_every_reason_is_explained_with_the_words_of_the_code() -> None:
     assert {reason: shown.get(reason) for reason in REASONS} == REASONS
 
 
-def test_every_argument_of_the_sync_operators_is_listed_with_its_default() -> None:
-    rows = dict(re.findall(r"^\| `(\w+)` \| ([^|]*?) \|", README, re.MULTILINE))
-    arguments = inspect.signature(BaseEnvokeSyncOperator.__init__).parameters
-    words = {True: "on", False: "off", None: None, (): "none"}
+def section(heading: str) -> str:
+    """The text below a heading, up to the next one."""
+    found = re.search(rf"^#+ {re.escape(heading)}\n(.*?)(?=^##)", README, re.MULTILINE | re.DOTALL)
+    assert found, heading
+    return found[1]
+
+
+def listed_in(heading: str) -> dict[str, tuple[str, str]]:
+    """Argument -> its default and what is said of it."""
+    rows = re.findall(r"^\| `(\w+)` \| ([^|]*?) \| (.*?) ?\|$", section(heading), re.MULTILINE)
+    return {name: (default, words) for name, default, words in rows}
+
+
+def arguments_of(*operators: type) -> dict[str, inspect.Parameter]:
+    parameters = [inspect.signature(operator.__init__).parameters for operator in operators]  # type: ignore[misc]
+    of_all = {name: parameter for each in parameters for name, parameter in each.items()}
+    return {
+        name: parameter for name, parameter in of_all.items() if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+
+
+@pytest.mark.parametrize(
+    ("heading", "operators"),
+    [
+        ("One contact", [EnvokeUpdateContactOperator]),
+        ("A whole table", [BaseEnvokeSyncOperator, SqlToEnvokeOperator, EnvokeSyncContactsOperator]),
+    ],
+)
+def test_every_argument_is_listed_with_its_default_and_whether_it_is_templated(
+    heading: str, operators: list[Any]
+) -> None:
+    listed, arguments = listed_in(heading), arguments_of(*operators)
+    templated = {field for operator in operators for field in operator.template_fields}
+    words = {inspect.Parameter.empty: "required", True: "on", False: "off", (): "none"}
+
+    assert set(listed) == set(arguments)
+    assert {name for name, (_, said) in listed.items() if "(templated)" in said} == templated & set(arguments)
     for name, parameter in arguments.items():
-        if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
+        if parameter.default is None:  # what stands for it is in words
             continue
-        assert name in rows, f"{name} is not in README"
-        default = words.get(parameter.default, parameter.default) if parameter.default != 0 else 0
-        if parameter.default is False or parameter.default is True:
-            default = words[parameter.default]
-        if default is not None:
-            assert str(default) in rows[name].replace('"', "").replace("`", ""), name
+        default = words.get(parameter.default, parameter.default)
+        if type(parameter.default) is int:
+            default = parameter.default
+        assert listed[name][0].replace('"', "").replace("`", "") == str(default), name
+
+
+def test_every_method_of_the_hook_is_listed_with_its_arguments() -> None:
+    shown = dict(re.findall(r"^\| `(\w+)\((.*?)\)` \|", section("The hook"), re.MULTILINE))
+    methods = {name: method for name, method in vars(EnvokeHook).items() if inspect.isfunction(method)}
+    public = {name: method for name, method in methods.items() if not name.startswith("_")}
+
+    assert set(shown) == set(public)
+    for name, method in public.items():
+        parameters = list(inspect.signature(method).parameters.values())[1:]
+        bare = inspect.Signature([each.replace(annotation=inspect.Parameter.empty) for each in parameters])
+        assert f"({shown[name]})" == str(bare), name
 
 
 def test_every_metric_is_listed_with_the_words_of_the_code() -> None:
@@ -89,6 +135,12 @@ def test_every_fault_of_the_sandbox_is_listed_with_the_words_of_the_code() -> No
 def test_every_example_is_listed() -> None:
     listed = re.findall(r"\(example_dags/(\w+)\.py\)", README)
     assert sorted(listed) == sorted(path.stem for path in (ROOT / "example_dags").glob("*.py"))
+
+
+def test_every_place_to_find_something_is_there() -> None:
+    headings = re.findall(r"^#+ (.*)$", README, re.MULTILINE)
+    anchors = {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+    assert set(re.findall(r"\]\(#([^)]+)\)", README)) <= anchors
 
 
 def test_every_make_target_of_readme_exists() -> None:

@@ -18,12 +18,10 @@ from airflow_provider_envoke.exceptions import EnvokeSyncError
 from airflow_provider_envoke.operators.envoke import EnvokeSyncContactsOperator, EnvokeUpdateContactOperator
 from airflow_provider_envoke.operators.lineage import query_tables
 from airflow_provider_envoke.transfers.sql_to_envoke import SqlToEnvokeOperator
-from tests.transfers.test_sql_to_envoke import context, postgres
+from tests.tasks import context
 
 if TYPE_CHECKING:
     from airflow_provider_envoke.sandbox.thread import Sandbox
-
-__all__ = ["postgres"]  # fixture
 
 ROOT = Path(__file__).resolve().parents[2]
 ROWS = [{"email": "p0@example.com", "city": "Québec"}, {"email": "p1@example.com", "city": "Laval"}]
@@ -226,7 +224,7 @@ for path in pathlib.Path("example_dags").glob("*.py"):
     importlib.import_module(f"example_dags.{path.stem}")
 
 from airflow_provider_envoke.transfers.sql_to_envoke import SqlToEnvokeOperator
-from tests.transfers.test_sql_to_envoke import context
+from tests.tasks import context
 
 task = SqlToEnvokeOperator(task_id="sync", sql_conn_id="warehouse", sql="SELECT email, city FROM customers")
 print(task.execute(context())["updated"], task.get_openlineage_facets_on_complete(None))

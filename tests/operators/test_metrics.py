@@ -15,7 +15,7 @@ from airflow.providers.common.compat.sdk import Stats
 from airflow_provider_envoke.core.report import OUTCOMES, REASONS
 from airflow_provider_envoke.operators.envoke import EnvokeSyncContactsOperator, EnvokeUpdateContactOperator
 from airflow_provider_envoke.operators.metrics import METRICS
-from tests.transfers.test_sql_to_envoke import context
+from tests.tasks import context
 
 if TYPE_CHECKING:
     from airflow_provider_envoke.sandbox.thread import Sandbox

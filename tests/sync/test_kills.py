@@ -18,7 +18,7 @@ from airflow_provider_envoke.operators.envoke import EnvokeSyncContactsOperator
 from airflow_provider_envoke.sandbox.thread import Sandbox
 from tests.sync.killable import COUNT, NEW, rows
 from tests.sync.running import sync
-from tests.transfers.test_sql_to_envoke import context
+from tests.tasks import context
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
