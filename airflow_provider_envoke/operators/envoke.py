@@ -113,10 +113,10 @@ class EnvokeUpdateContactOperator(BaseOperator):
         finally:
             count_update(outcome, time.monotonic() - started_s, self)
         self._written = 0 if result["action"] == "skipped" else 1
-        self.log.info("Contact %s: %s (%s).", result["id"], result["action"], ", ".join(result["fields"]))
         if result["action"] == "skipped":
             context["ti"].xcom_push(key="return_value", value=result)
             raise AirflowSkipException("No contact has this key, and on_missing is 'skip'.")
+        self.log.info("Contact %s: %s (%s).", result["id"], result["action"], ", ".join(result["fields"]))
         return result
 
     def dry_run(self) -> None:

@@ -18,6 +18,7 @@ from airflow_provider_envoke.exceptions import EnvokeSyncError
 from airflow_provider_envoke.operators.envoke import EnvokeSyncContactsOperator, EnvokeUpdateContactOperator
 from airflow_provider_envoke.operators.lineage import query_tables
 from airflow_provider_envoke.transfers.sql_to_envoke import SqlToEnvokeOperator
+from tests.services import POSTGRES
 from tests.tasks import context
 
 if TYPE_CHECKING:
@@ -91,11 +92,14 @@ def test_a_query_of_postgresql_names_its_table_as_airflows_own_operator_does(
     task = SqlToEnvokeOperator(task_id="sync", sql_conn_id="warehouse", sql=sql + "%s", parameters=[1])
     airflows = SQLExecuteQueryOperator(task_id="query", conn_id="warehouse", sql=sql + "1")
     task.execute(context())
+    postgres.execute("SELECT current_schema()")
+    (schema,) = postgres.fetchone()
 
     found = lineage(task)
 
     (table,) = found.inputs
-    assert (table.namespace, table.name) == ("postgres://127.0.0.1:5432", "postgres.public.envoke_customers")
+    address = f"postgres://{POSTGRES['host']}:{POSTGRES['port']}"
+    assert (table.namespace, table.name) == (address, f"{POSTGRES['schema']}.{schema}.envoke_customers")
     assert [(each.namespace, each.name) for each in lineage(airflows).inputs] == [(table.namespace, table.name)]
     assert "email" in [field.name for field in table.facets["schema"].fields]
     assert written(found) == [(f"envoke://{host_of(sandbox)}", "contacts", 1)]
@@ -224,6 +228,7 @@ for path in pathlib.Path("example_dags").glob("*.py"):
     importlib.import_module(f"example_dags.{path.stem}")
 
 from airflow_provider_envoke.transfers.sql_to_envoke import SqlToEnvokeOperator
+from tests.services import POSTGRES
 from tests.tasks import context
 
 task = SqlToEnvokeOperator(task_id="sync", sql_conn_id="warehouse", sql="SELECT email, city FROM customers")
