@@ -184,10 +184,10 @@ class SyncRun:
             loop.call(pipeline.abort(waiting))
             raise
         finally:
-            self._tell_checkpoint(pipeline.checkpoints)
             loop.call(pipeline.close())
             self._requests = dict(pipeline.client.requests)
             self._read_by = pipeline.reader.read_by
+            self._tell_checkpoint(pipeline.checkpoints)
 
     def _look(self, checkpoints: Checkpoints) -> None:
         if self._cancelled.is_set():

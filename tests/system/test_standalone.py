@@ -126,6 +126,12 @@ def test_no_component_of_airflow_warns_of_us(scene: Scene) -> None:
 
     assert "scheduler " in logs[scene.log.name], "what all components said"
     assert {f"{name}.py.log" for name in NAMES} <= set(logs), "what was said while a DAG file was read"
+    for name in set(NAMES) - set(OFFERED):  # what Airflow 2 says of a file that defines no DAG
+        logs[f"{name}.py.log"] = "\n".join(
+            line
+            for line in logs[f"{name}.py.log"].splitlines()
+            if "WARNING - No viable dags retrieved" not in line
+        )
     said = {name: warnings_of_ours(text, all_ours=name.endswith(".py.log")) for name, text in logs.items()}
     assert {name: lines for name, lines in said.items() if lines} == {}
 
