@@ -41,8 +41,8 @@ def look_at_reports(**context: Any) -> None:
         reasons.update(report["reasons"])
     if reasons:
         raise AirflowFailException(
-            f"{reasons.total()} rows were not written to Envoke: {dict(reasons)}. The nightly sync's rejects file "
-            "names them."
+            f"{reasons.total()} rows were not written to Envoke: {dict(reasons)}. To see which, start "
+            "envoke_nightly_sync with a folder in its parameter rejects."
         )
 
 

@@ -54,7 +54,7 @@ with DAG(
 
     update = EnvokeUpdateContactOperator(
         task_id="update",
-        payload="{{ ti.xcom_pull(task_ids='customer')[0] }}",
+        payload="{{ (ti.xcom_pull(task_ids='customer') or [none])[0] }}",
     )
 
     customer >> update

@@ -1,8 +1,8 @@
 """
 ### Update one contact, found by the id that it has in your own system
 
-Reads one row of a warehouse, and writes it to the contact
-with this remote id. An earlier task chooses the key: a customer without a remote id is found by e-mail instead.
+Reads one row of a warehouse, and writes it to the contact with this remote id. An earlier task chooses the key: a
+customer without a remote id is found by e-mail instead.
 
 Found by its remote id, a contact gets the row's e-mail address too: this is how an address is changed.
 **Two contacts can come to share one address that way, and such a person may get every message twice.**
@@ -39,7 +39,7 @@ from airflow_provider_envoke.operators.envoke import EnvokeUpdateContactOperator
 @task
 def choose_key(rows: list[dict[str, Any]]) -> str:
     """Prefer the remote id, which stays the same when an e-mail address changes."""
-    return "remote_id" if rows[0]["remote_id"] else "email"
+    return "remote_id" if rows and rows[0]["remote_id"] else "email"
 
 
 with DAG(
@@ -66,7 +66,7 @@ with DAG(
 
     update = EnvokeUpdateContactOperator(
         task_id="update",
-        payload="{{ ti.xcom_pull(task_ids='customer')[0] }}",
+        payload="{{ (ti.xcom_pull(task_ids='customer') or [none])[0] }}",
         keyfield="{{ ti.xcom_pull(task_ids='choose_key') }}",
     )
 

@@ -105,7 +105,9 @@ class BulkClient:
     async def _back_off(self, failure: EnvokeAPIError, attempt: int, *, throttled: bool) -> None:
         pause = wait_s(failure, attempt)
         self.requests["retry"] += 1
-        log.debug("%s Attempt %d; the next one in %.1f s.", failure, attempt, pause)
+        # The first one tells whoever watches that the service is unwell; the report counts them all.
+        level = logging.WARNING if self.requests["retry"] == 1 else logging.DEBUG
+        log.log(level, "Attempt %d failed, and the request is sent again in %.1f s: %s", attempt, pause, failure)
         if throttled:
             self.throttle.slow_down(pause)
         else:

@@ -138,11 +138,11 @@ class EnvokeClient:
     def _log_retry(self, state: tenacity.RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
         log.warning(
-            "%s Attempt %d of %d; the next one in %.1f s.",
-            error,
+            "Attempt %d of %d failed, and the request is sent again in %.1f s: %s",
             state.attempt_number,
             self._config.max_retries + 1,
             state.upcoming_sleep,
+            error,
         )
 
 

@@ -6,6 +6,7 @@ import math
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from airflow_provider_envoke.core.masking import quoted
 from airflow_provider_envoke.exceptions import EnvokeConfigError, EnvokePlanError, EnvokeSyncError
 
 if TYPE_CHECKING:
@@ -28,7 +29,9 @@ def read_limit(name: str, limit: object) -> float:
     number = _as_number(limit)
     if math.isfinite(number) and (0 < number < 1 or (number >= 0 and number == int(number))):
         return number
-    raise EnvokeConfigError(f"{name} has to be a count (such as 10) or a share below 1 (such as 0.01).")
+    raise EnvokeConfigError(
+        f"{name} has to be a count (such as 10) or a share below 1 (such as 0.01), not {quoted(limit)}."
+    )
 
 
 def exceeds(count: int, limit: float, rows: int) -> bool:
@@ -60,7 +63,7 @@ def check_rejects(
     reasons = ", ".join(f"{count} {reason}" for reason, count in report.reasons.items())
     where = f"they are in {rejects_path}" if rejects_path else "set rejects_path to get them in a file"
     were = "would not be" if report.plan_only else "were not"
-    others = " The others were." if report.rejected < report.rows else ""
+    others = " The other rows are done." if report.rejected < report.rows else ""
     others = " Nothing was written: plan_only is on." if report.plan_only else others
     raise EnvokeSyncError(
         f"{report.rejected} of {report.rows} rows {were} written to Envoke ({reasons}); {where}.{others} "

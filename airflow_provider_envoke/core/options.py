@@ -68,7 +68,9 @@ class SyncOptions:
         if not (type(self.concurrency) is int and 1 <= self.concurrency <= MAX_CONCURRENCY):
             raise EnvokeConfigError(f"concurrency has to be a whole number from 1 to {MAX_CONCURRENCY}.")
         if self.requests_per_second is not None and not _is_rate(self.requests_per_second):
-            raise EnvokeConfigError("requests_per_second has to be a number above 0, or None.")
+            raise EnvokeConfigError(
+                f"requests_per_second has to be a number above 0, or None, not {quoted(self.requests_per_second)}."
+            )
         if self.max_changes is not None:
             read_limit("max_changes", self.max_changes)
         self._check_fields()

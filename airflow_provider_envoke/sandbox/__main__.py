@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import math
+import os
 import signal
 import sys
 from pathlib import Path
@@ -20,8 +21,10 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         store = ContactStore(_read_seed(options.seed), duplicate_check=not options.no_duplicate_check)
-    except (OSError, ValueError) as error:
-        return _give_up(f"--seed {options.seed}: not a JSON list of contacts that can be read ({error})")
+    except OSError as error:
+        return _give_up(f"--seed {options.seed}: it cannot be read ({error.strerror})")
+    except ValueError as error:
+        return _give_up(f"--seed {options.seed}: not a JSON list of contacts ({error})")
     try:
         faults = _read_faults(options)
     except ValueError as error:
@@ -36,7 +39,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         asyncio.run(_serve(server, options.host, options.port))
     except OSError as error:
-        return _give_up(f"cannot listen on {options.host} port {options.port} ({error.strerror}); try --port 0")
+        return _give_up(
+            f"cannot listen on {options.host} port {options.port} ({os.strerror(error.errno or 0)}); try --port 0"
+        )
     return 0
 
 

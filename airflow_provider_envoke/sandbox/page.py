@@ -19,7 +19,9 @@ _COLUMNS = (
     "email",
     "first_name",
     "last_name",
+    "company",
     "city",
+    "language",
     "consent_status",
     "interests",
     "custom_fields",
@@ -41,7 +43,7 @@ tr:last-child td { border-bottom: 0 } .bad { color: #b42318; font-weight: 600 }
 
 def render_page(store: ContactStore, requests: Sequence[dict[str, Any]], stats: dict[str, Any]) -> str:
     """Return the page; everything that came from outside is escaped."""
-    contacts = list(itertools.islice(store.contacts.values(), _CONTACTS))
+    contacts = list(itertools.islice(reversed(store.contacts.values()), _CONTACTS))
     more = len(store.contacts) - len(contacts)
     rows = ([_cell(contact.get(name)) for name in _COLUMNS] for contact in contacts)
     lately = itertools.islice(reversed(requests), _REQUESTS)
@@ -52,7 +54,7 @@ def render_page(store: ContactStore, requests: Sequence[dict[str, Any]], stats: 
 <p>Sandbox account · {len(store.contacts)} contacts · {stats["requests"]} requests · reload to refresh</p>
 <h2>Last requests</h2>
 {_table(("method", "path", "query", "body", "status"), (_request_row(request) for request in lately))}
-<h2>Contacts</h2>
+<h2>Contacts, newest first</h2>
 {_table(_COLUMNS, rows)}
 <p>{f"… and {more} more: /__sandbox__/contacts has them all" if more else ""}</p>
 </main></body></html>
@@ -63,7 +65,11 @@ def _request_row(request: dict[str, Any]) -> list[str]:
     shown = f"{request['status'] or 'no answer'} {request['fault']}".strip()
     status = _cell(shown, "bad" if request["fault"] or request["status"] >= 400 else "")
     texts = [_cell(request["method"]), _cell(request["path"])]
-    return [*texts, _cell(request["query"][:300], "wide"), _cell(request["body"][:500], "wide"), status]
+    return [*texts, _cell(_cut(request["query"], 120), "wide"), _cell(_cut(request["body"], 500), "wide"), status]
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else text[:length] + "…"
 
 
 def _cell(value: object, css: str = "") -> str:

@@ -92,13 +92,13 @@ class SqlToEnvokeOperator(BaseEnvokeSyncOperator):
         try:
             return BaseHook.get_hook(self.sql_conn_id)
         except AirflowNotFoundException:
-            problem = "There is no connection {}"
+            problem = "There is no connection {} (sql_conn_id): add it, or correct the id."
         except AirflowException:
-            problem = "No installed provider knows the type of the connection {}"
-        raise EnvokeConfigError(
-            f"{problem.format(quoted(self.sql_conn_id))} (sql_conn_id): add it, install its provider, or correct "
-            "the id."
-        )
+            problem = (
+                "No installed provider knows the type of the connection {} (sql_conn_id): install its provider, "
+                "or correct the id."
+            )
+        raise EnvokeConfigError(problem.format(quoted(self.sql_conn_id)))
 
 
 def _check_query(sql: object) -> None:
@@ -109,10 +109,11 @@ def _check_query(sql: object) -> None:
 
 
 def _query_failed(error: Exception, conn_id: str, count: int) -> EnvokeSyncError:
+    when = f"after {count} rows" if count else "before its first row"
+    rows = "The report says what became of these rows; mend" if count else "Mend"
     return EnvokeSyncError(
-        f"The query of the connection {quoted(conn_id)} (sql_conn_id) failed after {count} rows with "
-        f"{type(error).__name__}: {_driver_words(error)}. The report says what became of these rows; mend the "
-        "query or the database and run again, which is safe."
+        f"The query of the connection {quoted(conn_id)} (sql_conn_id) failed {when} with {type(error).__name__}: "
+        f"{_driver_words(error)}. {rows} the query or the database and run again, which is safe."
     )
 
 

@@ -27,6 +27,11 @@ def operator(**arguments: Any) -> SqlToEnvokeOperator:
     return SqlToEnvokeOperator(**{"task_id": "t", "sql_conn_id": "warehouse", "sql": SQL, **arguments})
 
 
+# With the connection and what the driver says; and if there were rows, how many.
+UNBEGUN = (
+    "The query of the connection {} (sql_conn_id) failed before its first row with {}. Mend the query or the "
+    "database and run again, which is safe."
+)
 FAILED = (
     "The query of the connection {} (sql_conn_id) failed after {} rows with {}. The report says what became of "
     "these rows; mend the query or the database and run again, which is safe."
@@ -50,22 +55,22 @@ QUERIES: dict[str, dict[str, dict[str, Any]]] = {
         "sql-not-a-select": {"sql": "CREATE TABLE other (a TEXT)"},
         "sql-an-update": {"sql": "UPDATE customers SET city = 'x' WHERE 1 = 0"},
     },
-    FAILED.format("'warehouse'", 0, "ProgrammingError: You can only execute one statement at a time"): {
+    UNBEGUN.format("'warehouse'", "ProgrammingError: You can only execute one statement at a time"): {
         "sql-two-statements": {"sql": f"{SQL}; {SQL}"},
     },
-    FAILED.format("'warehouse'", 0, 'OperationalError: near "SELEKT": syntax error'): {
+    UNBEGUN.format("'warehouse'", 'OperationalError: near "SELEKT": syntax error'): {
         "sql-syntax-error": {"sql": "SELEKT email FROM customers"},
     },
-    FAILED.format("'warehouse'", 0, "OperationalError: incomplete input"): {
+    UNBEGUN.format("'warehouse'", "OperationalError: incomplete input"): {
         "sql-cut-off": {"sql": "SELECT email FROM"},
     },
-    FAILED.format("'warehouse'", 0, "OperationalError: no such table: custmers"): {
+    UNBEGUN.format("'warehouse'", "OperationalError: no such table: custmers"): {
         "sql-missing-table": {"sql": "SELECT email FROM custmers"},
     },
-    FAILED.format("'warehouse'", 0, "OperationalError: no such column: emial"): {
+    UNBEGUN.format("'warehouse'", "OperationalError: no such column: emial"): {
         "sql-missing-column": {"sql": "SELECT emial FROM customers"},
     },
-    FAILED.format("'warehouse'", 0, 'OperationalError: unrecognized token: "{"'): {
+    UNBEGUN.format("'warehouse'", 'OperationalError: unrecognized token: "{"'): {
         "sql-unrendered": {"sql": "SELECT email FROM {{ params.table }}"},
     },
     "The SQL query returns more than one column named city: give each a name of its own (SELECT … AS …).": {
@@ -83,51 +88,45 @@ QUERIES: dict[str, dict[str, dict[str, Any]]] = {
     ): {
         "sql-hostile-columns-twice": {"sql": f'SELECT 1 AS "{EMAIL}\r\n", 2 AS "{EMAIL}\r\n"'},
     },
-    FAILED.format(
+    UNBEGUN.format(
         "'warehouse'",
-        0,
         "ProgrammingError: Incorrect number of bindings supplied. The * uses 1, and there are 0 supplied",
     ): {
         "parameters-missing": {"sql": f"{SQL} WHERE plan = ?"},
     },
-    FAILED.format(
+    UNBEGUN.format(
         "'warehouse'",
-        0,
         "ProgrammingError: Incorrect number of bindings supplied. The * uses 2, and there are 1 supplied",
     ): {
         "parameters-too-few": {"sql": f"{SQL} WHERE plan = ? AND city = ?", "parameters": [1]},
     },
-    FAILED.format(
+    UNBEGUN.format(
         "'warehouse'",
-        0,
         "ProgrammingError: Incorrect number of bindings supplied. The * uses 1, and there are 2 supplied",
     ): {
         "parameters-too-many": {"sql": f"{SQL} WHERE plan = ?", "parameters": [1, 2]},
         "parameters-a-text": {"sql": f"{SQL} WHERE plan = ?", "parameters": "12"},
     },
-    FAILED.format(
+    UNBEGUN.format(
         "'warehouse'",
-        0,
         "ProgrammingError: Incorrect number of bindings supplied. The * uses 0, and there are 1 supplied",
     ): {
         "parameters-without-a-place": {"parameters": [1]},
     },
-    FAILED.format("'warehouse'", 0, "ProgrammingError: You did not supply a value for binding parameter :plan"): {
+    UNBEGUN.format("'warehouse'", "ProgrammingError: You did not supply a value for binding parameter :plan"): {
         "parameters-misnamed": {"sql": f"{SQL} WHERE plan = :plan", "parameters": {"plna": 1}},
     },
-    FAILED.format(
-        "'warehouse'", 0, "ProgrammingError: Error binding parameter 1: type 'object' is not supported"
-    ): {
+    UNBEGUN.format("'warehouse'", "ProgrammingError: Error binding parameter 1: type 'object' is not supported"): {
         "parameters-of-a-kind-unknown": {"sql": f"{SQL} WHERE plan = ?", "parameters": [object()]},
     },
-    FAILED.format("'warehouse'", 0, 'OperationalError: near "%": syntax error'): {
+    UNBEGUN.format("'warehouse'", 'OperationalError: near "%": syntax error'): {
         "parameters-of-another-driver": {"sql": f"{SQL} WHERE plan = %s", "parameters": [1]},
     },
     "sql_conn_id is empty: give a connection's id, or check its template.": {
         "sql-conn-id-empty": {"sql_conn_id": ""},
         "sql-conn-id-none": {"sql_conn_id": None},
     },
-    "There is no connection 'warehuose' (sql_conn_id): add it, install its provider, or correct the id.": {
+    "There is no connection 'warehuose' (sql_conn_id): add it, or correct the id.": {
         "sql-conn-id-misspelt": {"sql_conn_id": "warehuose"},
     },
     (
@@ -143,15 +142,15 @@ QUERIES: dict[str, dict[str, dict[str, Any]]] = {
         "sql-conn-id-of-a-web-server": {"sql_conn_id": "web"},
     },
     (
-        "No installed provider knows the type of the connection 'odd' (sql_conn_id): add it, install its "
-        "provider, or correct the id."
+        "No installed provider knows the type of the connection 'odd' (sql_conn_id): install its provider, or "
+        "correct the id."
     ): {
         "sql-conn-id-of-an-unknown-type": {"sql_conn_id": "odd"},
     },
-    FAILED.format("'nowhere'", 0, "OperationalError: unable to open database file"): {
+    UNBEGUN.format("'nowhere'", "OperationalError: unable to open database file"): {
         "database-file-in-no-folder": {"sql_conn_id": "nowhere"},
     },
-    FAILED.format("'text'", 0, "DatabaseError: file is not a database"): {
+    UNBEGUN.format("'text'", "DatabaseError: file is not a database"): {
         "database-file-a-text": {"sql_conn_id": "text"},
     },
     REJECTED.format(
@@ -331,25 +330,25 @@ def test_a_backend_of_postgresql_that_is_terminated_keeps_what_was_done(
 
 # What the person on call reads -> what PostgreSQL was asked.
 POSTGRESQL: dict[str, dict[str, str]] = {
-    FAILED.format("'warehouse'", 0, 'UndefinedTable: relation "custmers" does not exist'): {
+    UNBEGUN.format("'warehouse'", 'UndefinedTable: relation "custmers" does not exist'): {
         "postgresql-missing-table": "SELECT email FROM custmers",
     },
-    FAILED.format("'warehouse'", 0, 'SyntaxError: syntax error at or near "envoke_customers"'): {
+    UNBEGUN.format("'warehouse'", 'SyntaxError: syntax error at or near "envoke_customers"'): {
         "postgresql-syntax-error": "SELECT email FORM envoke_customers",
     },
-    FAILED.format("'warehouse'", 0, 'SyntaxError: syntax error at or near "DELETE"'): {
+    UNBEGUN.format("'warehouse'", 'SyntaxError: syntax error at or near "DELETE"'): {
         "postgresql-not-a-select": "DELETE FROM envoke_customers WHERE false",
     },
-    FAILED.format("'warehouse'", 0, "InvalidTextRepresentation: invalid input syntax for type integer: …"): {
+    UNBEGUN.format("'warehouse'", "InvalidTextRepresentation: invalid input syntax for type integer: …"): {
         "postgresql-value-in-the-error": "SELECT email::int FROM envoke_customers",
     },
-    FAILED.format("'warehouse'", 0, "InvalidDatetimeFormat: invalid input syntax for type date: …"): {
+    UNBEGUN.format("'warehouse'", "InvalidDatetimeFormat: invalid input syntax for type date: …"): {
         "postgresql-quoted-value-in-the-error": "SELECT (''''||city||'\" O''Brien')::date FROM envoke_customers",
     },
-    FAILED.format("'warehouse'", 0, "RaiseException: no such person: z***@leak.example.com"): {
+    UNBEGUN.format("'warehouse'", "RaiseException: no such person: z***@leak.example.com"): {
         "postgresql-value-in-an-exception": "SELECT envoke_tell(email) FROM envoke_customers",
     },
-    FAILED.format("'warehouse'", 0, "UniqueViolation: duplicate key value violates unique constraint …"): {
+    UNBEGUN.format("'warehouse'", "UniqueViolation: duplicate key value violates unique constraint …"): {
         "postgresql-unique-violation": "SELECT envoke_insert(email) FROM envoke_customers",
     },
     "The SQL query returns more than one column named email: give each a name of its own (SELECT … AS …).": {
@@ -386,6 +385,6 @@ def test_a_database_that_cannot_be_reached_is_told_as_such(
 
     check_refused(
         lambda: operator().execute(context()),
-        FAILED.format("'warehouse'", 0, "OperationalError: *, port 9 failed: Connection refused"),
+        UNBEGUN.format("'warehouse'", "OperationalError: *, port 9 failed: Connection refused"),
         sandbox,
     )

@@ -63,7 +63,7 @@ SYNC: dict[str, dict[str, dict[str, Any]]] = {
         "concurrency-none": {"concurrency": None},
         "concurrency-huge": {"concurrency": 10**9},
     },
-    "requests_per_second has to be a number above 0, or None.": {
+    "requests_per_second has to be a number above 0, or None, not *.": {
         "rate-zero": {"requests_per_second": 0},
         "rate-negative": {"requests_per_second": -1},
         "rate-nan": {"requests_per_second": NAN},
@@ -71,7 +71,7 @@ SYNC: dict[str, dict[str, dict[str, Any]]] = {
         "rate-a-text": {"requests_per_second": "5"},
         "rate-a-bool": {"requests_per_second": True},
     },
-    "max_rejects has to be a count (such as 10) or a share below 1 (such as 0.01).": {
+    "max_rejects has to be a count (such as 10) or a share below 1 (such as 0.01), not *.": {
         "max-rejects-negative": {"max_rejects": -1},
         "max-rejects-nan": {"max_rejects": NAN},
         "max-rejects-infinite": {"max_rejects": INFINITY},

@@ -510,7 +510,7 @@ def test_each_retry_is_in_the_log_without_any_address(
 
     (record,) = caplog.records
     assert "HTTP 503: j***@example.com is locked" in record.getMessage()
-    assert re.search(r"Attempt 1 of 4; the next one in 0\.\d s\.", record.getMessage())
+    assert re.match(r"Attempt 1 of 4 failed, and the request is sent again in 0\.\d s: ", record.getMessage())
 
 
 # Pages

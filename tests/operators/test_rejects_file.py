@@ -77,7 +77,7 @@ def test_a_key_is_written_in_utf_8_whatever_the_worker_s_locale(
 
 
 @pytest.mark.parametrize(
-    ("plan_only", "words"), [(False, "The others were."), (True, "Nothing was written: plan_only is on.")]
+    ("plan_only", "words"), [(False, "The other rows are done."), (True, "Nothing was written: plan_only is on.")]
 )
 def test_a_plan_is_not_said_to_have_written_anything(
     plan_only: bool, words: str, envoke_connection: Sandbox
