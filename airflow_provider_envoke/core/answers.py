@@ -93,7 +93,7 @@ def _decode(content: bytes) -> Any:
 
 def _loads(text: bytes) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text.decode())
     except (ValueError, RecursionError):
         return _UNREADABLE
 

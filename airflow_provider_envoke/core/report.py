@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_envoke.core.fields import canonical_consent
@@ -23,6 +24,9 @@ OUTCOME_OF: dict[str, Outcome] = {"update": "updated", "create": "created"}
 
 _LABEL_WIDTH = 28  # of the report's table, unless a label is longer
 _EXAMPLES_PER_FIELD = 3
+
+# Rows have the same names over and over.
+_shown_name = lru_cache(maxsize=256)(shown_name)
 _SHORTEST_SHOWN = 4
 
 #: Every reason for which a row may be skipped or rejected, and what it means.
@@ -183,7 +187,7 @@ class Tally:
         for name, value in decision.changes.items():
             members = value if isinstance(value, dict) else {None: value}
             for member, after in members.items():
-                full_name = shown_name(f"{name}.{member}" if member else name)
+                full_name = _shown_name(f"{name}.{member}" if member else name)
                 self.fields[full_name] += 1
                 if examples:
                     before = current.get(name)

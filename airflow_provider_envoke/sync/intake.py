@@ -34,7 +34,7 @@ class Batch:
     :param decided: rows whose outcome is known without asking Envoke.
     :param after_all: whether every earlier row has to be finished first, because one of them has the same key.
     :param last_row: number of the last row.
-    :param digest: of all rows up to the last one; kept with ``strategy="all"`` alone.
+    :param digest: of all rows up to the last one, if the run keeps it.
     :param done: numbers of the wanted rows that have their outcome.
     :param again: numbers of the wanted rows that failed, and may succeed in another run.
     :param finished: whether all of them have their outcome, and the run was not stopped before.
@@ -62,12 +62,15 @@ class Intake:
 
     :param options: the choices of the run.
     :param resume_from: how far an earlier run has come with the same rows.
+    :param keep_digest: whether batches carry the digest of the rows so far.
     """
 
-    def __init__(self, options: SyncOptions, resume_from: Checkpoint | None = None) -> None:
+    def __init__(
+        self, options: SyncOptions, resume_from: Checkpoint | None = None, *, keep_digest: bool = False
+    ) -> None:
         self._options = options
         self._resume_from = resume_from
-        self._digest = RowsDigest() if options.strategy == "all" else None
+        self._digest = RowsDigest() if keep_digest or resume_from is not None else None
         self._row = 0
         self._keys = Claims()
         self._emails = Claims()

@@ -14,7 +14,6 @@ from airflow_provider_envoke.exceptions import EnvokeTransientError
 from airflow_provider_envoke.sync.intake import Intake
 from airflow_provider_envoke.sync.planner import Planner
 from airflow_provider_envoke.sync.reader import ContactReader
-from airflow_provider_envoke.sync.resume import Checkpoints
 from airflow_provider_envoke.sync.writer import Writer
 from airflow_provider_envoke.sync.writes import Writes
 
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from airflow_provider_envoke.core.config import EnvokeConfig
     from airflow_provider_envoke.core.options import SyncOptions
     from airflow_provider_envoke.sync.intake import Batch
-    from airflow_provider_envoke.sync.resume import Checkpoint
+    from airflow_provider_envoke.sync.resume import Checkpoint, Checkpoints
 
 _STOPPED = reject(Violation("", "stopped", "the run ended before this row was confirmed; run it again"))
 
@@ -40,6 +39,7 @@ class Pipeline:
     :param tally: counts each row's outcome.
     :param on_reject: called with each row that is rejected.
     :param resume_from: how far an earlier run has come with the same rows.
+    :param checkpoints: follows how far this run has come, if somebody wants to know.
     """
 
     def __init__(
@@ -49,18 +49,18 @@ class Pipeline:
         tally: Tally,
         on_reject: Callable[[Reject], None],
         resume_from: Checkpoint | None = None,
+        checkpoints: Checkpoints | None = None,
     ) -> None:
         self.client = BulkClient(
             config, concurrency=options.concurrency, requests_per_second=options.requests_per_second
         )
         self.reader = ContactReader(self.client)
         self.failure: BaseException | None = None
-        # A row that is tried again would undo what a later one with its key has written.
-        self.checkpoints = Checkpoints(max_again=0) if options.on_duplicate == "last" else Checkpoints()
+        self._checkpoints = checkpoints
         self._options = options
         self._tally = tally
         self._on_reject = on_reject
-        self._intake = Intake(options, resume_from)
+        self._intake = Intake(options, resume_from, keep_digest=checkpoints is not None)
         self._planner = Planner(self.reader, options)
         self._writer = Writer(self.client, options)
         self._writes = Writes(self._writer, options.concurrency)
@@ -133,7 +133,8 @@ class Pipeline:
 
     def _start(self, batch: Batch) -> None:
         planned = asyncio.Event()
-        self.checkpoints.begin(batch)
+        if self._checkpoints is not None:
+            self._checkpoints.begin(batch)
         task = asyncio.create_task(self._run(batch, self._previous_planned, planned))
         self._previous_planned = planned
         self._batches.add(task)
@@ -148,9 +149,9 @@ class Pipeline:
         if task.cancelled():
             return
         error = task.exception()
-        if error is None:
-            self.checkpoints.finish(batch)
-        elif self.failure is None:
+        if error is None and self._checkpoints is not None:
+            self._checkpoints.finish(batch)
+        if error is not None and self.failure is None:
             self.failure = error
             for other in self._batches:
                 other.cancel()

@@ -24,13 +24,14 @@ from airflow_provider_envoke.sync.intake import BATCH_ROWS
 from airflow_provider_envoke.sync.loop import LoopThread
 from airflow_provider_envoke.sync.pipeline import Pipeline
 from airflow_provider_envoke.sync.progress import log_progress
+from airflow_provider_envoke.sync.resume import Checkpoints
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from airflow_provider_envoke.core.config import EnvokeConfig
     from airflow_provider_envoke.core.options import SyncOptions
-    from airflow_provider_envoke.sync.resume import Checkpoint, Checkpoints
+    from airflow_provider_envoke.sync.resume import Checkpoint
 
 CHECKPOINT_EVERY_S = 5.0
 
@@ -161,12 +162,15 @@ class SyncRun:
             check_changes(self.report(), max_changes)
 
     def _run_on(self, loop: LoopThread, rows: Iterable[Mapping[str, Any]]) -> None:
-        pipeline = Pipeline(self._config, self._options, self._tally, self._on_reject, self._resume_from)
+        checkpoints = self._new_checkpoints()
+        pipeline = Pipeline(
+            self._config, self._options, self._tally, self._on_reject, self._resume_from, checkpoints
+        )
         loop.call(pipeline.open())
         # Rows that were read and not handed over yet. All that is done with a row is done in the loop's thread:
         # two threads that compute would only take turns.
         waiting: list[Mapping[str, Any]] = []
-        look = partial(self._look, pipeline.checkpoints)
+        look = partial(self._look, checkpoints)
         try:
             loop.spawn(log_progress(self._tally, self._total_rows))
             for row in _checked(rows):
@@ -187,20 +191,26 @@ class SyncRun:
             loop.call(pipeline.close())
             self._requests = dict(pipeline.client.requests)
             self._read_by = pipeline.reader.read_by
-            self._tell_checkpoint(pipeline.checkpoints)
+            self._tell_checkpoint(checkpoints)
 
-    def _look(self, checkpoints: Checkpoints) -> None:
+    def _new_checkpoints(self) -> Checkpoints | None:
+        if self._on_checkpoint is None or self._options.strategy != "all" or self._options.plan_only:
+            return None
+        # A row that is tried again would undo what a later one with its key has written.
+        return Checkpoints(max_again=0) if self._options.on_duplicate == "last" else Checkpoints()
+
+    def _look(self, checkpoints: Checkpoints | None) -> None:
         if self._cancelled.is_set():
             raise EnvokeSyncError("The run was stopped before its end; run it again to go on.")
         self._check_overrun()
         if time.monotonic() - self._checkpoint_at_s >= CHECKPOINT_EVERY_S:
             self._tell_checkpoint(checkpoints)
 
-    def _tell_checkpoint(self, checkpoints: Checkpoints) -> None:
+    def _tell_checkpoint(self, checkpoints: Checkpoints | None) -> None:
         """Tell how far the run is, if it is further than before."""
-        latest, before = checkpoints.latest, self._checkpoint
-        if self._on_checkpoint is None or self._options.strategy != "all" or self._options.plan_only:
+        if checkpoints is None or self._on_checkpoint is None:
             return
+        latest, before = checkpoints.latest, self._checkpoint
         if latest is not None and (before is None or latest.row > before.row):
             self._checkpoint = latest
             self._checkpoint_at_s = time.monotonic()
