@@ -31,6 +31,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: So often may a request be refused with 429 or 503 while others succeed, before its retries count as any other's.
+MAX_REFUSALS = 20
+
+# So often do all requests pause for one that is refused.
+_SHARED_REFUSALS = 5
+
 
 class BulkClient:
     """
@@ -81,34 +87,37 @@ class BulkClient:
         """
         Send one request, again if need be, and return what the service answered.
 
-        A request that was refused with 429 or 503 waits its turn for as long as others succeed.
+        A request that was refused with 429 or 503 makes all of them pause, and waits its turn while others
+        succeed. Refused again and again, it is the one at fault: the others go on, and it is given up in the end.
 
         :raises EnvokeError: see :func:`airflow_provider_envoke.core.answers.read_answer`.
         """
-        attempt = 1
+        attempt, refusals = 1, 0
         while True:
             successes = self.successes
             failure = await self._try(request)
             if not isinstance(failure, EnvokeAPIError):
                 return failure
-            throttled = failure.status in (429, 503)
-            if throttled and self.successes > successes:
+            throttled, others_succeed = failure.status in (429, 503), self.successes > successes
+            refusals += throttled
+            if throttled and others_succeed and refusals <= MAX_REFUSALS:
                 attempt = 1
             # A 401 may pass also where it comes first: a whole run is not given up before it was asked twice.
             authenticated = self._authenticated or attempt == 1
             retry = should_retry(failure, idempotent=request.idempotent, authenticated=authenticated)
             if not retry or attempt > self._config.max_retries:
                 raise failure
-            await self._back_off(failure, attempt, throttled=throttled)
+            everybody = throttled and not (others_succeed and refusals > _SHARED_REFUSALS)
+            await self._back_off(failure, attempt, everybody=everybody)
             attempt += 1
 
-    async def _back_off(self, failure: EnvokeAPIError, attempt: int, *, throttled: bool) -> None:
+    async def _back_off(self, failure: EnvokeAPIError, attempt: int, *, everybody: bool) -> None:
         pause = wait_s(failure, attempt)
         self.requests["retry"] += 1
         # The first one tells whoever watches that the service is unwell; the report counts them all.
         level = logging.WARNING if self.requests["retry"] == 1 else logging.DEBUG
         log.log(level, "Attempt %d failed, and the request is sent again in %.1f s: %s", attempt, pause, failure)
-        if throttled:
+        if everybody:
             self.throttle.slow_down(pause)
         else:
             await self._sleep(pause)

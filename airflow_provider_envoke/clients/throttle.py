@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from aiolimiter import AsyncLimiter
@@ -44,10 +45,12 @@ class Throttle:
         """Wait for the turn; who has it calls :meth:`release` afterwards, come what may."""
         await self._take_place()
         try:
+            await self._wait_for_resume()
             if self._limiter is not None:
                 await self._limiter.acquire()
-            if self._resume_at_s:
-                await self._wait_for_resume()
+                while self._resume_at_s:  # a pause has begun meanwhile: what was allowed before it is no longer
+                    await self._wait_for_resume()
+                    await self._limiter.acquire()
         except BaseException:
             self.release()
             raise
@@ -77,14 +80,15 @@ class Throttle:
                 await turn
             except asyncio.CancelledError:
                 if turn.cancelled():
-                    self._waiting.remove(turn)
+                    with suppress(ValueError):  # released already
+                        self._waiting.remove(turn)
                 else:
                     self._wake()  # its turn had come: the next one takes it
                 raise
         self.in_flight += 1
 
     async def _wait_for_resume(self) -> None:
-        while (left := self._resume_at_s - time.monotonic()) > 0:
+        while self._resume_at_s and (left := self._resume_at_s - time.monotonic()) > 0:
             await self._sleep(left)
         self._resume_at_s = 0.0
 

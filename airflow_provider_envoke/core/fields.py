@@ -118,8 +118,15 @@ def allows_sending(status: object) -> bool:
 
 
 def is_withdrawn(status: object) -> bool:
-    """Whether this consent status says that the person does not want to be written to."""
-    return isinstance(status, str) and canonical_consent(status) in WITHDRAWN_STATUSES
+    """
+    Whether this consent status says that the person does not want to be written to.
+
+    One that is not documented may say so: it is taken for a no.
+    """
+    if not isinstance(status, str) or not status.strip():
+        return False
+    canonical = canonical_consent(status)
+    return canonical is None or canonical in WITHDRAWN_STATUSES
 
 
 def is_known_field(name: str, extra_fields: Collection[str] = ()) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow_provider_envoke.core.consent import CONSENT_WITHDRAWN, raises_withdrawn_consent
+from airflow_provider_envoke.core.consent import CONSENT_WITHDRAWN, undoes_withdrawal
 from airflow_provider_envoke.core.fields import CONTACT_FIELDS, Violation, allows_sending, canonical_consent
 from airflow_provider_envoke.core.values import as_text
 
@@ -103,7 +103,7 @@ def decide(
         message = f"{len(matches)} contacts have this key; merge them in Envoke, or find them by id"
         return reject(Violation(keyfield, "ambiguous_match", message))
     current = matches[0]
-    if consent_guard and any(raises_withdrawn_consent(wanted.payload, contact) for contact in matches):
+    if consent_guard and any(undoes_withdrawal(wanted.payload, contact) for contact in matches):
         return reject(CONSENT_WITHDRAWN, current)
     changes = differing_fields(wanted.payload, current, keyfield)
     return Decision("update" if changes else "unchanged", changes=changes, current=current)
@@ -151,7 +151,13 @@ def _differing_members(group: str, wanted: Mapping[str, str], current: Any) -> d
         # Read as a list of names; PHP prints an empty object as an empty list, and a sparse list as an object.
         listed = current.values() if isinstance(current, dict) else current
         names = {str(name) for name in listed} if isinstance(listed, Iterable) else set()
-        return {name: state for name, state in wanted.items() if (state == "Set") != (name in names)}
+        # Whether the service minds the case of a tag's name is not documented: rather unset one tag too many.
+        lower = {name.lower() for name in names}
+        return {
+            name: state
+            for name, state in wanted.items()
+            if (name not in names if state == "Set" else name.lower() in lower)
+        }
     members = current if isinstance(current, dict) else {}
     return {
         name: value

@@ -25,6 +25,9 @@ OUTCOME_OF: dict[str, Outcome] = {"update": "updated", "create": "created"}
 _LABEL_WIDTH = 28  # of the report's table, unless a label is longer
 _EXAMPLES_PER_FIELD = 3
 
+# Names of custom fields and tags may come from the rows: a report stays small whatever they hold.
+_MAX_NAMES = 200
+
 # Rows have the same names over and over.
 _shown_name = lru_cache(maxsize=256)(shown_name)
 _SHORTEST_SHOWN = 4
@@ -42,12 +45,12 @@ REASONS = {
     "invalid_tag": "a tag's value is neither Set nor Unset",
     "duplicate_field": "a field is given twice",
     "consent_description_missing": "a consent status that allows sending comes without its description",
-    "consent_withdrawn": "the person has revoked consent or reported spam, and the row would allow sending",
+    "consent_withdrawn": "the person has revoked consent or reported spam, and the row would write over that",
     "missing_key": "the row has no value in its key field",
     "missing_column": "the row lacks a column that field_map names",
     "duplicate_key": "the key came in an earlier row, with other values",
     "duplicate_row": "the key came in an earlier row, with the same values",
-    "already_written": "an earlier try of this run has written the row",
+    "already_written": "an earlier try of this task has written the row",
     "shared_email": "another row or contact has this e-mail address",
     "ambiguous_match": "several contacts have this key",
     "not_found": "no contact has this key",
@@ -188,6 +191,8 @@ class Tally:
             members = value if isinstance(value, dict) else {None: value}
             for member, after in members.items():
                 full_name = _shown_name(f"{name}.{member}" if member else name)
+                if full_name not in self.fields and len(self.fields) >= _MAX_NAMES:
+                    full_name = "(others)"
                 self.fields[full_name] += 1
                 if examples:
                     before = current.get(name)

@@ -29,15 +29,15 @@ class CheckpointStore:
     A store that fails costs the next try some time, and this one nothing.
 
     :param context: the task's.
-    :param config: the account that the rows go to: a checkpoint holds for it alone.
-    :param options: the choices of the run.
+    :param config: the account that the rows go to.
+    :param options: the choices of the run. A checkpoint holds for this account and these choices alone.
     """
 
     def __init__(self, context: Context, config: EnvokeConfig, options: SyncOptions) -> None:
         sends_all = options.strategy == "all" and not options.plan_only
         self._store: Any = context.get("task_state_store") if sends_all else None
-        account = f"{config.base_url} {config.api_id} {options.keyfield}"
-        self._account = blake2b(account.encode(), digest_size=16).hexdigest()
+        run = f"{config.base_url} {config.api_id} {options!r}"
+        self._run = blake2b(run.encode(errors="backslashreplace"), digest_size=16).hexdigest()
 
     def load(self) -> Checkpoint | None:
         """Return how far an earlier try has come, if that is known, and not long ago."""
@@ -47,7 +47,7 @@ class CheckpointStore:
             return None
         try:
             kept = self._store.get(_KEY)
-            if not kept or kept["account"] != self._account:
+            if not kept or kept["run"] != self._run:
                 return None
             if datetime.now(UTC) - datetime.fromisoformat(kept["saved_at"]) > _KEPT_FOR:
                 return None
@@ -62,7 +62,7 @@ class CheckpointStore:
         """Keep how far this try has come."""
         if self._store is None:
             return
-        kept = {**checkpoint.as_dict(), "account": self._account, "saved_at": datetime.now(UTC).isoformat()}
+        kept = {**checkpoint.as_dict(), "run": self._run, "saved_at": datetime.now(UTC).isoformat()}
         try:
             self._store.set(_KEY, kept, retention=_KEPT_FOR)
         except Exception as error:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator
 
 from airflow_provider_envoke.core import protocol
-from airflow_provider_envoke.core.consent import check_consent
-from airflow_provider_envoke.core.fields import allows_sending
+from airflow_provider_envoke.core.consent import check_consent, may_undo_withdrawal
 from airflow_provider_envoke.core.masking import mask_emails
 from airflow_provider_envoke.core.payload import Nulls, OnOverlong, PayloadRules, build_payload, check_choice
 from airflow_provider_envoke.core.rendered import check_rendered_nulls, read_payload, read_rows
@@ -147,7 +146,7 @@ class EnvokeUpdateContactOperator(BaseOperator):
         if key == "remote_id":
             self.log.warning(protocol.REMOTE_ID_WARNING)
         with EnvokeHook(self.envoke_conn_id) as hook:
-            if self.consent_guard and allows_sending(payload.get("consent_status")):
+            if self.consent_guard and may_undo_withdrawal(payload):
                 self._check_consent(hook, payload, {key: value})
             try:
                 action, answer = (

@@ -12,6 +12,7 @@ from airflow_provider_envoke.core.mapping import FieldMap
 from airflow_provider_envoke.core.options import SyncOptions
 from airflow_provider_envoke.core.payload import PayloadRules, check_choice
 from airflow_provider_envoke.core.protocol import REMOTE_ID_WARNING
+from airflow_provider_envoke.exceptions import EnvokeError
 from airflow_provider_envoke.hooks.envoke import EnvokeHook
 from airflow_provider_envoke.operators.checkpoints import CheckpointStore
 from airflow_provider_envoke.operators.lineage import operator_lineage
@@ -139,10 +140,12 @@ class BaseEnvokeSyncOperator(BaseOperator):
         self.rejects_path = rejects_path
         self.on_empty = on_empty
         self._run: SyncRun | None = None
+        self._killed = False
         self._report: SyncReport | None = None
 
     def on_kill(self) -> None:
         """Stop the run; what was done so far is reported."""
+        self._killed = True
         if self._run is not None:
             self._run.cancel()
 
@@ -195,6 +198,8 @@ class BaseEnvokeSyncOperator(BaseOperator):
         try:
             report, first_rejects = begin(resume_from=checkpoints.load())
         except RowsChangedError as changed:
+            if self._killed:
+                raise
             self.log.warning("%s", changed)
             checkpoints.clear()
             report, first_rejects = begin(resume_from=None)
@@ -228,7 +233,10 @@ class BaseEnvokeSyncOperator(BaseOperator):
             except RowsChangedError:
                 raise  # nothing was done that could be reported
             except BaseException:
-                self._tell(context, self._run.report(), config)
+                try:
+                    self._tell(context, self._run.report(), config)
+                except EnvokeError as error:  # what ended the run is what the reader has to see
+                    self.log.warning("There is no report: %s", error)
                 raise
             report = self._run.report()
             self._tell(context, report, config)

@@ -36,7 +36,7 @@ class Batch:
     :param last_row: number of the last row.
     :param digest: of all rows up to the last one, if the run keeps it.
     :param done: numbers of the wanted rows that have their outcome.
-    :param again: numbers of the wanted rows that failed, and may succeed in another run.
+    :param again: numbers of the wanted rows that were not written, and may be in another run.
     :param finished: whether all of them have their outcome, and the run was not stopped before.
     """
 
@@ -48,6 +48,12 @@ class Batch:
     done: set[int] = field(default_factory=set)
     again: list[int] = field(default_factory=list)
     finished: bool = False
+
+    def forget_rows(self) -> None:
+        """Give the memory back: a batch may have to wait for the ones before it."""
+        self.wanted.clear()
+        self.decided.clear()
+        self.done.clear()
 
     def __len__(self) -> int:
         return len(self.wanted) + len(self.decided)
@@ -101,6 +107,10 @@ class Intake:
             self._batch.last_row = wanted.row
         if len(self._batch):
             yield self._next_batch()
+
+    def stop_resuming(self) -> None:
+        """Take the rows that are still to come for what they are: none of them is written any more."""
+        self._resume_from = None
 
     def check_resumed(self) -> None:
         """

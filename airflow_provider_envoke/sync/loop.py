@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
-    from concurrent.futures import Future
 
 T = TypeVar("T")
 
@@ -39,9 +39,9 @@ class LoopThread:
         self._thread.join()
         self._loop.close()
 
-    def spawn(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
+    def spawn(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         """Start a coroutine and go on."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        self._loop.call_soon_threadsafe(self._loop.create_task, coroutine)
 
     def call(self, coroutine: Coroutine[Any, Any, T], while_waiting: Callable[[], None] = lambda: None) -> T:
         """
@@ -49,14 +49,18 @@ class LoopThread:
 
         :param while_waiting: called now and then; what it raises ends the waiting, not the coroutine.
         """
-        future = self.spawn(coroutine)
+        # Not a concurrent.futures.Future: a signal that raises while its lock is taken would leave it so for ever.
+        ended: SimpleQueue[asyncio.Task[T]] = SimpleQueue()
+
+        def start() -> None:
+            self._loop.create_task(coroutine).add_done_callback(ended.put)
+
+        self._loop.call_soon_threadsafe(start)
         while True:
             try:
-                return future.result(timeout=_LOOK_EVERY_S)
-            except TimeoutError:
-                if future.done():
-                    return future.result()
-            while_waiting()
+                return ended.get(timeout=_LOOK_EVERY_S).result()
+            except Empty:
+                while_waiting()
 
 
 async def _cancel_others() -> None:

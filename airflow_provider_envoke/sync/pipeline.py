@@ -122,6 +122,7 @@ class Pipeline:
         :param unfinished: rows that were read and not submitted yet.
         """
         self._stopping = True
+        self._intake.stop_resuming()
         for task in self._batches:
             task.cancel()
         await self._drain()
@@ -144,6 +145,7 @@ class Pipeline:
         """Called however a batch ends, also if it was stopped before it began."""
         planned.set()
         self._settle(batch)
+        batch.forget_rows()
         self._batches.discard(task)
         self._room.release()
         if task.cancelled():
@@ -195,7 +197,7 @@ class Pipeline:
 
     def _count(self, batch: Batch, wanted: Wanted, decision: Decision) -> None:
         batch.done.add(wanted.row)
-        if decision.action == "reject":
+        if decision.action in ("reject", "skip"):
             batch.again.append(wanted.row)
         self._tell(wanted, decision)
 

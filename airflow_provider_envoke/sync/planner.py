@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from airflow_provider_envoke.core.consent import CONSENT_WITHDRAWN, raises_withdrawn_consent
+from airflow_provider_envoke.core.consent import CONSENT_WITHDRAWN, may_undo_withdrawal, raises_withdrawn_consent
 from airflow_provider_envoke.core.fields import Violation, allows_sending
 from airflow_provider_envoke.core.plan import Decision, Wanted, decide, match_key, reject
 from airflow_provider_envoke.sync.intake import shared_email
@@ -97,7 +97,7 @@ class Planner:
         return (
             options.strategy == "changed"
             or not self._all_fields(wanted)
-            or (options.consent_guard and allows_sending(payload.get("consent_status")))
+            or (options.consent_guard and may_undo_withdrawal(payload))
             or (options.guards_shared_email and bool(payload.get("email")))
         )
 

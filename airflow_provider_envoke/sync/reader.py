@@ -16,7 +16,7 @@ from airflow_provider_envoke.exceptions import EnvokeConfigError, EnvokeRejected
 from airflow_provider_envoke.sync.seen import digest_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 
     from airflow_provider_envoke.clients.bulk import BulkClient
     from airflow_provider_envoke.core.protocol import Keyfield, Request
@@ -112,19 +112,34 @@ class ContactReader:
             snapshot.execute("PRAGMA journal_mode=OFF")
             snapshot.execute("PRAGMA cache_size=-2048")  # KiB
             snapshot.execute("CREATE TABLE contacts (key BLOB, id INTEGER, body TEXT, PRIMARY KEY (key, id))")
-            skip = 0
-            while True:
-                page = await self._read_page(protocol.find_contacts({}, skip=skip))
+            async for page in self._every_page():
                 rows = [
                     (digest_of(match_key(field, item.get(field))), int(item["id"]), json.dumps(item))
                     for item in page
                 ]
                 snapshot.executemany("INSERT OR REPLACE INTO contacts VALUES (?, ?, ?)", rows)
-                skip += len(page)
-                if len(page) < protocol.PAGE_SIZE:
-                    break
             self._snapshots[field] = snapshot
             self.read_by = "pages"
+
+    async def _every_page(self) -> AsyncIterator[list[dict[str, Any]]]:
+        """
+        Yield the account's contacts by their ids, some of them more than once.
+
+        Each page begins with the last contact of the one before. If it does not, contacts were deleted meanwhile
+        and others have moved up: then the reading steps back until the pages meet again.
+        """
+        skip = last_id = 0
+        while True:
+            page = await self._read_page(protocol.find_contacts({}, skip=skip))
+            first_id = int(page[0]["id"]) if page else None
+            if skip and (first_id is None or first_id > last_id):
+                skip = max(0, skip - protocol.PAGE_SIZE)
+                continue
+            yield page
+            if len(page) < protocol.PAGE_SIZE:
+                return
+            last_id = int(page[-1]["id"])
+            skip += len(page) - 1
 
     def _look_up(self, field: Keyfield, keys: list[str]) -> Contacts:
         found: Contacts = {}

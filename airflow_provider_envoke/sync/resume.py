@@ -38,7 +38,7 @@ class Checkpoint:
 
     :param row: number of the last row.
     :param digest: of what all rows up to that one ask for; a resumed run goes by it to see that it reads the same.
-    :param again: numbers of the rows that Envoke refused or did not answer: they are to be tried again.
+    :param again: numbers of the rows that were not written: they are to be tried again.
     """
 
     row: int

@@ -217,7 +217,9 @@ class SyncRun:
             self._on_checkpoint(latest)
 
     def _check_overrun(self) -> None:
-        """The table may have changed since it was planned."""
+        """The table may have changed since it was planned. Where later rows win, one contact may change often."""
+        if self._options.on_duplicate == "last":
+            return
         if self._max_changes is not None and self._planned is not None:
             check_overrun(self._tally.changes, self._planned, self._max_changes)
 

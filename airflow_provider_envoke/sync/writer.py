@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_envoke.core import protocol
-from airflow_provider_envoke.core.consent import CONSENT_WITHDRAWN, raises_withdrawn_consent
-from airflow_provider_envoke.core.fields import Violation, allows_sending
+from airflow_provider_envoke.core.consent import CONSENT_WITHDRAWN, may_undo_withdrawal, undoes_withdrawal
+from airflow_provider_envoke.core.fields import Violation
 from airflow_provider_envoke.core.plan import Decision, Wanted, reject
 from airflow_provider_envoke.exceptions import EnvokeNotFoundError, EnvokeRejectedError, EnvokeTransientError
 from airflow_provider_envoke.sync.planner import resolve_missing
@@ -67,7 +67,7 @@ class Writer:
 
     async def _send(self, wanted: Wanted, decision: Decision) -> Decision:
         try:
-            if await self._was_withdrawn(decision):
+            if await self._was_withdrawn(wanted, decision):
                 decision = reject(CONSENT_WITHDRAWN, decision.current)
             else:
                 await self._client.send(self._request(wanted, decision))
@@ -78,26 +78,38 @@ class Writer:
         self._unanswered = 0
         return decision
 
-    async def _was_withdrawn(self, decision: Decision) -> bool:
+    async def _was_withdrawn(self, wanted: Wanted, decision: Decision) -> bool:
         """
-        Whether the person has said no since the contact was compared.
+        Whether the person has said no since the contact was compared, or was not found.
 
         That can be long ago: a batch waits for its turn, and where ``$in`` is refused the account is read once,
         when the run begins. The API has no conditional update, so the moment from this look to the write remains.
         """
-        wanted_status = decision.changes.get("consent_status")
-        if not (self._options.consent_guard and decision.current is not None and allows_sending(wanted_status)):
+        if not (self._options.consent_guard and may_undo_withdrawal(decision.changes)):
             return False
-        request = protocol.find_contacts({"id": decision.current["id"]}, fields=["id", "consent_status"])
-        contacts = await self._client.send(request)
-        return any(raises_withdrawn_consent(decision.changes, contact) for contact in contacts)
+        for filters in self._who_is_written_to(wanted, decision):
+            request = protocol.find_contacts(filters, fields=["id", "consent_status"])
+            if any(undoes_withdrawal(decision.changes, contact) for contact in await self._client.send(request)):
+                return True
+        return False
+
+    def _who_is_written_to(self, wanted: Wanted, decision: Decision) -> list[dict[str, Any]]:
+        if decision.current is not None:
+            return [{"id": decision.current["id"]}]
+        if decision.action == "create":
+            # Whether the service minds the case of an address when it filters is not documented.
+            email = str(wanted.payload["email"])
+            return [{"email": spelt} for spelt in dict.fromkeys((email, email.lower()))]
+        return [{self._options.keyfield: wanted.payload[self._options.keyfield]}]
 
     def _request(self, wanted: Wanted, decision: Decision) -> Request:
         keyfield = self._options.keyfield
         if decision.action == "create":
             # By e-mail the upsert can be sent twice without harm. By remote_id it could match another contact that
             # has the address, so there the service refuses a second contact with it.
-            return protocol.create_contact(wanted.payload, upsert=keyfield == "email")
+            # Its id is left out: an upsert would update whoever has it.
+            body = {name: value for name, value in wanted.payload.items() if name != "id"}
+            return protocol.create_contact(body, upsert=keyfield == "email")
         if decision.current is not None:
             # What was compared is what is written, whoever changes the key in between.
             return protocol.update_contact(decision.changes, contact_id=decision.current["id"])

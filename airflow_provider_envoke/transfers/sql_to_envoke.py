@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException, BaseHook
@@ -154,11 +154,17 @@ class QueryRows:
         :raises EnvokeSyncError: if the database fails; in words that hold no row's values.
         """
         count = 0
+        rows: Generator[dict[str, Any], None, None] | None = None
         try:
-            with closing(stream_rows(self._hook.get_conn(), self._sql, self._parameters)) as rows:
-                for row in rows:
-                    count += 1
-                    yield row
+            rows = stream_rows(self._hook.get_conn(), self._sql, self._parameters)
+            for row in rows:
+                count += 1
+                yield row
+        except GeneratorExit:
+            with suppress(Exception):  # what ended the reading early is what the reader has to see
+                if rows is not None:
+                    rows.close()
+            raise
         except EnvokeError:
             raise
         except Exception as error:

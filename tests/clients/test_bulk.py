@@ -258,3 +258,38 @@ def test_a_body_that_json_cannot_carry_is_not_sent() -> None:
 
     assert isinstance(error, EnvokeDataError)
     assert server.requests == []
+
+
+def test_after_a_pause_requests_start_at_the_rate_and_not_all_at_once() -> None:
+    async def start_times() -> list[float]:
+        throttle, started = Throttle(32, requests_per_second=50), []
+        throttle.slow_down(0.5)
+
+        async def request() -> None:
+            await throttle.acquire()
+            started.append(asyncio.get_running_loop().time())
+            throttle.release()
+
+        await asyncio.gather(*(request() for _ in range(12)))
+        return started
+
+    started = asyncio.run(start_times())
+
+    # One may start at once, each other one after 20 ms; a slow machine makes them later.
+    assert started[-1] - started[0] >= 11 * 0.02 * 0.9
+
+
+def test_a_place_that_is_given_back_while_its_waiter_is_cancelled_is_not_lost() -> None:
+    async def run() -> int:
+        throttle = Throttle(1)
+        await throttle.acquire()
+        waiting = asyncio.create_task(throttle.acquire())
+        await asyncio.sleep(0)
+        waiting.cancel()
+        throttle.release()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        await asyncio.wait_for(throttle.acquire(), 10)
+        return throttle.in_flight
+
+    assert asyncio.run(run()) == 1

@@ -52,10 +52,21 @@ def test_another_word_is_no_status(status: str) -> None:
     assert canonical_consent(status) is None
 
 
-@pytest.mark.parametrize("status", [None, False, 0, [], {}, "", "Opted In"], ids=repr)
+@pytest.mark.parametrize("status", [None, False, 0, [], {}, "", " "], ids=repr)
 def test_what_is_no_status_neither_allows_nor_forbids(status: object) -> None:
     assert not allows_sending(status)
     assert not is_withdrawn(status)
+
+
+def test_a_status_that_nobody_documents_is_taken_for_a_no() -> None:
+    assert not allows_sending("Unsubscribed")
+    assert is_withdrawn("Unsubscribed")
+
+
+@pytest.mark.parametrize("status", ["Express", "Implied - Inquiry", "Not Provided", "Expired"])
+def test_no_other_status_is_written_over_a_withdrawn_one(status: str) -> None:
+    with pytest.raises(EnvokeDataError):
+        check_consent({"consent_status": status}, [{"consent_status": "Revoked"}])
 
 
 def test_no_status_both_allows_and_forbids() -> None:

@@ -201,7 +201,7 @@ def test_consent_that_any_of_several_contacts_has_withdrawn_is_not_raised() -> N
         pytest.param(CONSENT, "Expired", True, id="expired is not withdrawn"),
         pytest.param(CONSENT, None, True, id="no status"),
         pytest.param(CONSENT, False, True, id="PHP's false"),
-        pytest.param({"consent_status": "Not Provided"}, "Revoked", True, id="does not allow sending"),
+        pytest.param({"consent_status": "External Spam Reported"}, "Revoked", True, id="another no"),
         pytest.param({"city": "a"}, "Revoked", True, id="consent not touched"),
     ],
 )

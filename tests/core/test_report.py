@@ -220,3 +220,13 @@ def test_the_table_of_a_plan_says_would_be_of_what_would_be_written_alone() -> N
 
 def test_a_reject_does_not_show_its_key() -> None:
     assert "marker" not in repr(Reject(1, "marker@doe.com", "overlong", "city", "too long"))
+
+
+def test_a_report_stays_small_however_many_names_the_rows_have() -> None:
+    tags = {f"Tag {number}": "Set" for number in range(1_000)}
+
+    fields = report(tally(Decision("update", changes={"interests": tags}, current={}))).fields
+
+    assert len(fields) == 201
+    assert fields["(others)"] == 800
+    assert sum(fields.values()) == 1_000

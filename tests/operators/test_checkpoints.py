@@ -12,6 +12,8 @@ import pytest
 from airflow_provider_envoke.exceptions import EnvokeSyncError
 from airflow_provider_envoke.operators.envoke import EnvokeSyncContactsOperator
 from airflow_provider_envoke.sync.intake import BATCH_ROWS
+from airflow_provider_envoke.sync.pipeline import Pipeline
+from airflow_provider_envoke.sync.resume import RowsChangedError
 from tests.sync.running import patches
 from tests.tasks import context
 
@@ -100,7 +102,7 @@ def test_what_is_kept_holds_no_address_and_no_credentials(
     run()
 
     kept = json.loads(store.kept[KEY])
-    assert set(kept) == {"row", "digest", "again", "account", "saved_at"}
+    assert set(kept) == {"row", "digest", "again", "run", "saved_at"}
     assert (kept["row"], kept["again"]) == (COUNT, [COUNT])
     for secret in ("example.com", envoke_connection.api_id, envoke_connection.api_key, envoke_connection.url):
         assert secret not in store.kept[KEY]
@@ -109,7 +111,7 @@ def test_what_is_kept_holds_no_address_and_no_credentials(
 @pytest.mark.parametrize(
     "change",
     [
-        pytest.param({"account": "another"}, id="another-account"),
+        pytest.param({"run": "another"}, id="another-account-or-choice"),
         pytest.param({"saved_at": (datetime.now(UTC) - timedelta(hours=2)).isoformat()}, id="long-ago"),
         pytest.param({"saved_at": "once upon a time"}, id="broken"),
         pytest.param({"digest": "another"}, id="other-rows"),
@@ -141,6 +143,37 @@ def test_rows_that_changed_are_all_sent(
     assert (second["updated"], second["rejected"]) == (COUNT, 0)
     assert {contact["city"] for contact in envoke_connection.contacts} == {"Gatineau"}
     assert rejects.read_text() == ""
+
+
+def test_another_choice_begins_again_at_the_first_row(
+    envoke_connection: Sandbox, run: Callable[..., dict[str, Any]]
+) -> None:
+    run()
+
+    second = run(on_missing="create")
+
+    assert (second["updated"], second["created"], second["rejected"]) == (LAST, 1, 0)
+
+
+def test_a_task_that_is_killed_does_not_begin_again(
+    envoke_connection: Sandbox, run: Callable[..., dict[str, Any]], store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run()
+    sent = len(patches(envoke_connection))
+    task = EnvokeSyncContactsOperator(task_id="sync", rows=people("Gatineau"), strategy="all")
+    original = Pipeline.submit
+
+    async def kill_at_the_last_rows(pipeline: Pipeline, rows: list[dict[str, Any]]) -> None:
+        if len(rows) < BATCH_ROWS:
+            task.on_kill()
+        await original(pipeline, rows)
+
+    monkeypatch.setattr(Pipeline, "submit", kill_at_the_last_rows)
+
+    with pytest.raises(RowsChangedError):
+        task.execute({**context(), "task_state_store": store})  # type: ignore[arg-type]
+
+    assert len(patches(envoke_connection)) == sent
 
 
 def test_a_store_that_fails_costs_nothing_but_the_progress(

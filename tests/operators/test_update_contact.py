@@ -678,10 +678,9 @@ def test_consent_is_given_to_somebody_who_has_not_withdrawn_it(
     [
         pytest.param({"city": "Alma"}, id="no-consent-in-the-payload"),
         pytest.param({"consent_status": "Revoked"}, id="revoked"),
-        pytest.param({"consent_status": "Expired"}, id="expired"),
     ],
 )
-def test_a_payload_that_raises_no_consent_is_not_looked_up(
+def test_a_payload_that_undoes_no_consent_is_not_looked_up(
     payload: dict[str, Any], play: Callable[..., Outcome], sandbox: Sandbox
 ) -> None:
     outcome = play(payload={"email": "cy@example.com"} | payload)

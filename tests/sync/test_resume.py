@@ -137,6 +137,37 @@ def test_fewer_rows_than_before_begin_again_at_the_first_one(envoke_sandbox: San
     assert len(patches(envoke_sandbox)) == 5 * BATCH_ROWS
 
 
+def test_rows_that_were_skipped_are_tried_again(envoke_sandbox: Sandbox, tries: Tries) -> None:
+    envoke_sandbox.reset(people("Laval")[1:])
+    tries.options = replace(tries.options, on_missing="skip")
+    tries.run(people("Québec"), die_at=500)
+    envoke_sandbox.reset(people("Laval"))
+
+    report = tries.run(people("Québec")).report()
+
+    assert tries.checkpoints[0].again == {1}
+    assert report.updated == COUNT - 5 * BATCH_ROWS + 1
+
+
+def test_what_interrupts_a_run_comes_out_also_where_the_rows_have_changed(
+    envoke_sandbox: Sandbox, tries: Tries
+) -> None:
+    tries.checkpoints = [Checkpoint(50, "digest of other rows")]
+
+    report = tries.run(people("Québec"), die_at=60).report()
+
+    assert report.reasons == {"stopped": 60}
+    assert patches(envoke_sandbox) == []
+
+
+def test_a_batch_that_waits_for_an_earlier_one_holds_no_rows(envoke_sandbox: Sandbox) -> None:
+    full = Batch(wanted=[Wanted(1, "a", {})], again=[1], last_row=1)
+
+    full.forget_rows()
+
+    assert (len(full), full.again, full.last_row) == (0, [1], 1)
+
+
 def test_a_refused_row_is_not_tried_again_after_later_rows_that_win(envoke_sandbox: Sandbox, tries: Tries) -> None:
     envoke_sandbox.reset(people("Laval")[1:])
     tries.options = replace(tries.options, on_duplicate="last")

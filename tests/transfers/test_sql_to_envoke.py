@@ -11,7 +11,7 @@ import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException, AirflowSkipException, Asset
 
 from airflow_provider_envoke.exceptions import EnvokeDataError, EnvokeSyncError
-from airflow_provider_envoke.transfers.sql_to_envoke import SqlToEnvokeOperator, stream_rows
+from airflow_provider_envoke.transfers.sql_to_envoke import QueryRows, SqlToEnvokeOperator, stream_rows
 from tests.sync.running import patches
 from tests.tasks import context
 
@@ -297,3 +297,25 @@ def test_a_cursor_that_is_not_read_to_its_end_is_closed(tmp_path: Path) -> None:
 def test_a_statement_without_columns_is_refused(tmp_path: Path) -> None:
     with pytest.raises(EnvokeDataError, match="no columns"):
         next(stream_rows(sqlite3.connect(tmp_path / "a.sqlite"), "CREATE TABLE t (a TEXT)"))
+
+
+def test_a_cursor_that_cannot_be_closed_early_hides_nothing() -> None:
+    class Cursor:
+        description = (("email",), ("city",))
+
+        def execute(self, *_: Any) -> None: ...
+
+        def fetchmany(self, size: int) -> list[tuple[str, str]]:
+            return [("p@example.com", "Laval")] * size
+
+        def close(self) -> None:
+            raise RuntimeError("Unread result found")
+
+    class Hook:
+        def get_conn(self) -> Any:
+            return type("Connection", (), {"cursor": lambda self: Cursor(), "close": lambda self: None})()
+
+    rows = iter(QueryRows(Hook(), "warehouse", "SELECT 1"))
+    next(rows)
+
+    rows.close()  # type: ignore[attr-defined]

@@ -1,0 +1,140 @@
+"""What may happen around a run, and must not make it write over somebody's no, or over somebody else."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_envoke.sandbox.thread import Sandbox
+from airflow_provider_envoke.sync.reader import ContactReader
+from tests.sync.running import sync
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+EXPRESS = {"consent_status": "Express", "consent_description": "Form"}
+REVOKED = {"consent_status": "Revoked"}
+
+
+def delete(sandbox: Sandbox, number: int) -> None:
+    store = sandbox._server.store
+    sandbox._call(lambda: store.delete(store.contacts[number]))
+
+
+def after_the_first(monkeypatch: pytest.MonkeyPatch, owner: type, method: str, then: Callable[[], None]) -> None:
+    """Let something happen once, after the first call of a method."""
+    original, calls = getattr(owner, method), []
+
+    async def wrapped(self: Any, *arguments: Any, **options: Any) -> Any:
+        result = await original(self, *arguments, **options)
+        if not calls:
+            calls.append(1)
+            then()
+        return result
+
+    monkeypatch.setattr(owner, method, wrapped)
+
+
+def test_a_row_that_creates_writes_over_nobody_by_its_id(envoke_sandbox: Sandbox) -> None:
+    envoke_sandbox.reset([{"id": 1001, "email": "old@example.com", "first_name": "Ann", **REVOKED}])
+
+    report, _ = sync(
+        envoke_sandbox,
+        [{"id": 1001, "email": "new@example.com", "first_name": "Bob", **EXPRESS}],
+        on_missing="create",
+    )
+
+    ann, bob = envoke_sandbox.contacts
+    assert (ann["email"], ann["first_name"], ann["consent_status"]) == ("old@example.com", "Ann", "Revoked")
+    assert (bob["email"], bob["first_name"]) == ("new@example.com", "Bob")
+    assert report.created == 1
+
+
+@pytest.mark.parametrize("spelling", ["ana@example.com", "Ana@Example.com"])
+def test_who_says_no_between_the_reading_and_the_creation_is_left_alone(
+    envoke_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, spelling: str
+) -> None:
+    """The upsert would find the contact that was not there before."""
+    ana = {"email": "ana@example.com", **REVOKED}
+    after_the_first(monkeypatch, ContactReader, "read", lambda: envoke_sandbox.reset([ana]))
+
+    report, _ = sync(envoke_sandbox, [{"email": spelling, **EXPRESS}], on_missing="create")
+
+    assert report.reasons == {"consent_withdrawn": 1}
+    assert [contact["consent_status"] for contact in envoke_sandbox.contacts] == ["Revoked"]
+
+
+@pytest.mark.parametrize("status", ["Not Provided", "Expired"])
+def test_a_no_is_not_laundered_by_a_row_before(envoke_sandbox: Sandbox, status: str) -> None:
+    envoke_sandbox.reset([{"email": "ana@example.com", **REVOKED}])
+    rows = [{"email": "ana@example.com", "consent_status": status}, {"email": "ana@example.com", **EXPRESS}]
+
+    report, _ = sync(envoke_sandbox, rows, on_duplicate="last")
+
+    assert report.reasons == {"consent_withdrawn": 2}
+    assert [contact["consent_status"] for contact in envoke_sandbox.contacts] == ["Revoked"]
+
+
+@pytest.mark.parametrize("strategy", ["changed", "all"])
+def test_a_contact_that_moves_up_while_all_pages_are_read_is_not_missed(
+    monkeypatch: pytest.MonkeyPatch, strategy: str
+) -> None:
+    people = [{"email": f"p{number}@example.com", **REVOKED} for number in range(1, 251)]
+    with Sandbox(people, faults={"in_refused": 1}) as sandbox:
+        # Everybody with a higher id moves up by as many places: those between the pages come to stand before.
+        after_the_first(
+            monkeypatch, ContactReader, "_read_page", lambda: [delete(sandbox, number) for number in range(3, 143)]
+        )
+        rows = [{"email": f"p{number}@example.com", **EXPRESS} for number in range(143, 251)]
+
+        report, _ = sync(sandbox, rows, on_missing="create", strategy=strategy)
+
+        assert report.reasons == {"consent_withdrawn": 108}
+        assert {contact["consent_status"] for contact in sandbox.contacts} == {"Revoked"}
+        assert len(sandbox.contacts) == 110
+
+
+def test_an_account_that_shrinks_to_less_than_was_read_is_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    people = [{"email": f"p{number}@example.com", "city": "Laval"} for number in range(1, 251)]
+    with Sandbox(people, faults={"in_refused": 1}) as sandbox:
+        after_the_first(
+            monkeypatch, ContactReader, "_read_page", lambda: [delete(sandbox, number) for number in range(1, 201)]
+        )
+
+        report, _ = sync(sandbox, [{"email": "p250@example.com", "city": "Québec"}])
+
+        assert (report.updated, report.rejected) == (1, 0)
+
+
+def test_a_tag_is_unset_whatever_the_case_of_its_name(envoke_sandbox: Sandbox) -> None:
+    envoke_sandbox.reset([{"email": "ana@example.com", "interests": {"Newsletter": "Set"}}])
+
+    sync(envoke_sandbox, [{"email": "ana@example.com", "interests": {"newsletter": "Unset"}}])
+
+    (patch,) = (request for request in envoke_sandbox.requests if request["method"] == "PATCH")
+    assert json.loads(patch["body"]) == {"interests": {"newsletter": "Unset"}}
+
+
+def test_a_plan_within_max_changes_may_be_carried_out_where_later_rows_win(envoke_sandbox: Sandbox) -> None:
+    envoke_sandbox.reset([{"email": "ana@example.com", "city": "Laval"}])
+    rows = [{"email": "ana@example.com", "city": city} for city in ("Alma", "Laval")]
+
+    report, _ = sync(envoke_sandbox, rows, on_duplicate="last", max_changes=1)
+
+    assert report.updated == 2
+    assert [contact["city"] for contact in envoke_sandbox.contacts] == ["Laval"]
+
+
+def test_one_contact_that_is_always_refused_with_503_does_not_hold_up_the_others() -> None:
+    people = [{"email": f"p{number}@example.com", "city": "Laval"} for number in range(200)]
+    with Sandbox(people, faults_for={"p7@example.com": "html_503"}) as sandbox:
+        rows = [{**person, "city": "Québec"} for person in people]
+
+        report, rejects = sync(sandbox, rows, strategy="all", concurrency=4)
+
+        assert (report.updated, report.reasons) == (199, {"no_answer": 1})
+        assert [reject.row for reject in rejects] == [8]
+        # A few times everybody pauses; then the one at fault waits alone, and not for ever.
+        assert sandbox.stats["by_status"]["503"] <= 22
