@@ -93,7 +93,7 @@ def decide(
     :param wanted: the row.
     :param matches: the contacts found by the key: none, one, or several.
     :param keyfield: the key's field, which is not sent as a change.
-    :param consent_guard: whether to refuse to raise a withdrawn consent.
+    :param consent_guard: whether to refuse to write over a withdrawn consent.
     :param ambiguous_guard: whether to refuse a key that several contacts have; otherwise the first one is meant.
     :return: ``create`` if there is no contact: what is done about that is the caller's choice.
     """

@@ -57,7 +57,7 @@ class EnvokeUpdateContactOperator(BaseOperator):
     :param on_missing: what to do if no contact has the key: ``"fail"``, ``"skip"`` the task, or ``"create"``
         the contact.
     :param consent_guard: whether to read the contact first, and who else has the payload's e-mail address, if the
-        payload's consent status allows sending, and to refuse the update if the person has revoked consent or
+        payload sets a consent status, and to refuse to write over that of somebody who has revoked consent or
         reported spam (CASL).
     :param return_contact: whether the XCom also holds the service's whole answer, personal data included.
     :return: ``{"id": …, "action": "updated" | "created" | "skipped", "fields": [names sent]}``; with

@@ -62,7 +62,8 @@ class BaseEnvokeSyncOperator(BaseOperator):
     :param on_missing: ``"reject"``, ``"skip"`` or ``"create"`` rows whose contact does not exist.
     :param on_duplicate: with the same key twice, ``"first"`` lets the first row stand, skips later ones that agree
         and rejects those that do not; ``"last"`` applies all of them in their order.
-    :param consent_guard: reject rows that would allow sending to somebody who revoked consent or reported spam.
+    :param consent_guard: reject rows that would write another consent status over that of somebody who revoked
+        consent or reported spam.
     :param shared_email_guard: with another key than ``email``, reject rows that would give a contact the address
         of another row or contact.
     :param ambiguous_guard: reject rows whose key several contacts have.
