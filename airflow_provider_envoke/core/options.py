@@ -33,7 +33,8 @@ class SyncOptions:
     :param on_missing: ``"reject"``, ``"skip"`` or ``"create"`` a row whose contact does not exist.
     :param on_duplicate: with the same key twice, ``"first"`` lets the first row stand, skips later ones that agree
         and rejects those that disagree; ``"last"`` applies all of them in their order.
-    :param consent_guard: reject rows that would write another consent status over that of a contact who has said no.
+    :param consent_guard: reject rows that would write another consent status over that of a contact who has said
+        no.
     :param shared_email_guard: with another key than the e-mail address, reject rows that would give a contact the
         address of another row or contact.
     :param ambiguous_guard: reject rows whose key several contacts have.
