@@ -136,6 +136,8 @@ class SyncReport:
         lines += [f"{verb}consent {change}: {count}" for change, count in self.consent_changes.items()]
         asked = ", ".join(f"{count} {kind}" for kind, count in self.requests.items())
         lines.append(f"requests: {asked or 'none'}; {self.seconds:.1f} s, {self.rows_per_second:.0f} rows/s")
+        if self.read_by == "pages":
+            lines.append("read page by page: the service refuses to look up many contacts at once")
         if self.stopped:
             lines.append(f"stopped early: {self.stopped}")
         return "\n".join(lines)

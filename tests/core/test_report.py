@@ -230,3 +230,8 @@ def test_a_report_stays_small_however_many_names_the_rows_have() -> None:
     assert len(fields) == 201
     assert fields["(others)"] == 800
     assert sum(fields.values()) == 1_000
+
+
+def test_the_table_says_where_the_whole_account_was_read() -> None:
+    assert "page by page" in report(tally(), read_by="pages").as_table()
+    assert "page by page" not in report(tally()).as_table()
