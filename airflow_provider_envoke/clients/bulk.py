@@ -100,10 +100,10 @@ class BulkClient:
                 return failure
             throttled, others_succeed = failure.status in (429, 503), self.successes > successes
             refusals += throttled
-            if throttled and others_succeed and refusals <= MAX_REFUSALS:
-                attempt = 1
+            if throttled and others_succeed and refusals <= MAX_REFUSALS and self._config.max_retries:
+                attempt = 0  # it does not count
             # A 401 may pass also where it comes first: a whole run is not given up before it was asked twice.
-            authenticated = self._authenticated or attempt == 1
+            authenticated = self._authenticated or attempt <= 1
             retry = should_retry(failure, idempotent=request.idempotent, authenticated=authenticated)
             if not retry or attempt > self._config.max_retries:
                 raise failure
@@ -112,11 +112,11 @@ class BulkClient:
             attempt += 1
 
     async def _back_off(self, failure: EnvokeAPIError, attempt: int, *, everybody: bool) -> None:
-        pause = wait_s(failure, attempt)
+        pause = wait_s(failure, max(1, attempt))
         self.requests["retry"] += 1
         # The first one tells whoever watches that the service is unwell; the report counts them all.
         level = logging.WARNING if self.requests["retry"] == 1 else logging.DEBUG
-        log.log(level, "Attempt %d failed, and the request is sent again in %.1f s: %s", attempt, pause, failure)
+        log.log(level, "A request has failed, and is sent again in %.1f s: %s", pause, failure)
         if everybody:
             self.throttle.slow_down(pause)
         else:

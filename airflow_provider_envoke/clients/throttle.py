@@ -73,19 +73,20 @@ class Throttle:
             self.allowed = min(float(self.concurrency), self.allowed + 1 / self.allowed)
 
     async def _take_place(self) -> None:
-        while self.in_flight >= int(self.allowed):
-            turn = asyncio.get_running_loop().create_future()
-            self._waiting.append(turn)
-            try:
-                await turn
-            except asyncio.CancelledError:
-                if turn.cancelled():
-                    with suppress(ValueError):  # released already
-                        self._waiting.remove(turn)
-                else:
-                    self._wake()  # its turn had come: the next one takes it
-                raise
-        self.in_flight += 1
+        if not self._waiting and self.in_flight < int(self.allowed):
+            self.in_flight += 1
+            return
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            await turn  # whoever gives the turn takes the place for us
+        except asyncio.CancelledError:
+            if turn.cancelled():
+                with suppress(ValueError):  # passed over already
+                    self._waiting.remove(turn)
+            else:
+                self.release()
+            raise
 
     async def _wait_for_resume(self) -> None:
         while self._resume_at_s and (left := self._resume_at_s - time.monotonic()) > 0:
@@ -93,9 +94,8 @@ class Throttle:
         self._resume_at_s = 0.0
 
     def _wake(self) -> None:
-        free = int(self.allowed) - self.in_flight
-        while free > 0 and self._waiting:
+        while self._waiting and self.in_flight < int(self.allowed):
             turn = self._waiting.popleft()
             if not turn.done():
+                self.in_flight += 1
                 turn.set_result(None)
-                free -= 1

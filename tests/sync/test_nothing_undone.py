@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_envoke.sandbox.thread import Sandbox
+from airflow_provider_envoke.sync import SyncOptions, SyncRun
 from airflow_provider_envoke.sync.reader import ContactReader
-from tests.sync.running import sync
+from tests.sync.running import config_of, sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -130,11 +131,16 @@ def test_a_plan_within_max_changes_may_be_carried_out_where_later_rows_win(envok
 def test_one_contact_that_is_always_refused_with_503_does_not_hold_up_the_others() -> None:
     people = [{"email": f"p{number}@example.com", "city": "Laval"} for number in range(200)]
     with Sandbox(people, faults_for={"p7@example.com": "html_503"}) as sandbox:
-        rows = [{**person, "city": "Québec"} for person in people]
+        rows, rejects = [{**person, "city": "Québec"} for person in people], []
+        run = SyncRun(
+            config_of(sandbox, max_retries=1),
+            SyncOptions(strategy="all", concurrency=4),
+            on_reject=lambda reject: rejects.append(reject.row),
+        )
 
-        report, rejects = sync(sandbox, rows, strategy="all", concurrency=4)
+        report = run.run(rows)
 
         assert (report.updated, report.reasons) == (199, {"no_answer": 1})
-        assert [reject.row for reject in rejects] == [8]
+        assert rejects == [8]
         # A few times everybody pauses; then the one at fault waits alone, and not for ever.
         assert sandbox.stats["by_status"]["503"] <= 22
