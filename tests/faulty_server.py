@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    import trustme
+
 ACCOUNT = {"id": 1, "name": "Faulty account"}
 UPDATED = {"success": True, "result_text": "Updated", "result_data": {"id": "7"}}
 
@@ -166,6 +168,13 @@ class FaultyServer:
             step = self._script[min(self._steps, len(self._script) - 1)]
             self._steps += 1
         return step
+
+
+def tls_serving(certificate: trustme.LeafCert) -> ssl.SSLContext:
+    """A context to serve https with."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+    return context
 
 
 def _head(status: int, length: int | None, headers: Mapping[str, str]) -> bytes:

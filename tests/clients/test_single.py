@@ -31,10 +31,9 @@ from airflow_provider_envoke.exceptions import (
     EnvokeTransientError,
 )
 from tests import faulty_server as faults
-from tests.faulty_server import ACCOUNT, UPDATED, FaultyServer, answer
+from tests.faulty_server import ACCOUNT, UPDATED, FaultyServer, answer, tls_serving
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
@@ -792,30 +791,10 @@ def test_the_body_of_a_redirect_is_not_waited_for(connect: Callable[..., EnvokeC
 # TLS
 
 
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture(scope="module")
-def ca_bundle(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("ca") / "authority.pem"
-    authority.cert_pem.write_to_path(str(path))
-    return str(path)
-
-
-def _serving(certificate: trustme.LeafCert) -> ssl.SSLContext:
-    import ssl
-
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    certificate.configure_cert(context)
-    return context
-
-
 def test_an_authority_of_one_s_own_is_trusted_by_its_file(
     connect: Callable[..., EnvokeClient], authority: trustme.CA, ca_bundle: str
 ) -> None:
-    tls = _serving(authority.issue_cert("localhost"))
+    tls = tls_serving(authority.issue_cert("localhost"))
     with FaultyServer(answer(ACCOUNT), tls=tls, name="localhost") as server:
         client = connect(base_url=server.url, ca_bundle=ca_bundle)
         answers_ = [client.send(ACCOUNT_REQUEST) for _ in range(5)]
@@ -826,7 +805,7 @@ def test_an_authority_of_one_s_own_is_trusted_by_its_file(
 
 def test_a_self_signed_certificate_is_refused(connect: Callable[..., EnvokeClient], authority: trustme.CA) -> None:
     with (
-        FaultyServer(tls=_serving(trustme.CA().issue_cert("localhost")), name="localhost") as server,
+        FaultyServer(tls=tls_serving(trustme.CA().issue_cert("localhost")), name="localhost") as server,
         pytest.raises(EnvokeConfigError, match="TLS: the certificate of https://localhost"),
     ):
         connect(base_url=server.url).send(ACCOUNT_REQUEST)
@@ -845,7 +824,7 @@ def test_https_to_a_server_without_tls_is_told_as_such(connect: Callable[..., En
 def test_a_create_is_not_repeated_when_tls_breaks_after_the_request(
     connect: Callable[..., EnvokeClient], authority: trustme.CA, ca_bundle: str
 ) -> None:
-    tls = _serving(authority.issue_cert("localhost"))
+    tls = tls_serving(authority.issue_cert("localhost"))
     with (
         FaultyServer(faults.garbage_inside_tls, answer(UPDATED), tls=tls, name="localhost") as server,
         pytest.raises(EnvokeTransientError, match=ARRIVED),
@@ -888,7 +867,7 @@ def test_the_environment_s_authorities_are_trusted_if_the_connection_names_none(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", ca_bundle)
-    with FaultyServer(tls=_serving(authority.issue_cert("localhost")), name="localhost") as server:
+    with FaultyServer(tls=tls_serving(authority.issue_cert("localhost")), name="localhost") as server:
         assert connect(base_url=server.url).send(ACCOUNT_REQUEST) == ACCOUNT
 
 
@@ -903,12 +882,12 @@ def test_the_environment_s_authorities_do_not_replace_the_connection_s(
     trustme.CA().cert_pem.write_to_path(str(other))
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(other))
     monkeypatch.setenv("CURL_CA_BUNDLE", str(other))
-    with FaultyServer(tls=_serving(authority.issue_cert("localhost")), name="localhost") as server:
+    with FaultyServer(tls=tls_serving(authority.issue_cert("localhost")), name="localhost") as server:
         assert connect(base_url=server.url, ca_bundle=ca_bundle).send(ACCOUNT_REQUEST) == ACCOUNT
 
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", ca_bundle)
     with (
-        FaultyServer(tls=_serving(authority.issue_cert("localhost")), name="localhost") as server,
+        FaultyServer(tls=tls_serving(authority.issue_cert("localhost")), name="localhost") as server,
         pytest.raises(EnvokeConfigError, match="issuer"),
     ):
         connect(base_url=server.url, ca_bundle=str(other)).send(ACCOUNT_REQUEST)
@@ -939,7 +918,7 @@ def test_a_directory_of_authorities_may_stand_in_the_environment(
     connect: Callable[..., EnvokeClient], authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path))
-    tls = _serving(authority.issue_cert("localhost"))
+    tls = tls_serving(authority.issue_cert("localhost"))
     with (
         FaultyServer(tls=tls, name="localhost") as server,
         pytest.raises(EnvokeConfigError, match="unable to get local issuer"),

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import trustme
 
 from airflow_provider_envoke.clients.bulk import BulkClient
 from airflow_provider_envoke.clients.single import EnvokeClient
@@ -22,10 +20,12 @@ from airflow_provider_envoke.exceptions import (
 )
 from tests import faulty_server as faults
 from tests.connect_proxy import ConnectProxy
-from tests.faulty_server import UPDATED, FaultyServer, answer
+from tests.faulty_server import UPDATED, FaultyServer, answer, tls_serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import trustme
 
 UPDATE = protocol.update_contact({"email": "ana@example.com", "city": "Laval"})
 NAME = "envoke.test"  # no address of this machine: without the proxy it is not found
@@ -67,26 +67,8 @@ def refusal(send: Callable[..., Any], url: str, **parts: Any) -> EnvokeError:
     return caught.value
 
 
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture(scope="module")
-def ca_bundle(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("ca") / "authority.pem"
-    authority.cert_pem.write_to_path(str(path))
-    return str(path)
-
-
-def serving(certificate: trustme.LeafCert) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    certificate.configure_cert(context)
-    return context
-
-
 def https(authority: trustme.CA, *names: str, **more: Any) -> FaultyServer:
-    return FaultyServer(answer(UPDATED), tls=serving(authority.issue_cert(*names, **more)), name="localhost")
+    return FaultyServer(answer(UPDATED), tls=tls_serving(authority.issue_cert(*names, **more)), name="localhost")
 
 
 # TLS

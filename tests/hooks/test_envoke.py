@@ -24,10 +24,9 @@ from airflow_provider_envoke.get_provider_info import CONNECTION_FIELDS, get_pro
 from airflow_provider_envoke.hooks import envoke as hook_module
 from airflow_provider_envoke.hooks.envoke import EnvokeHook
 from tests import faulty_server as faults
-from tests.faulty_server import FaultyServer, answer
+from tests.faulty_server import FaultyServer, answer, tls_serving
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Callable, Iterator
 
     from airflow_provider_envoke.sandbox.thread import Sandbox
@@ -471,14 +470,6 @@ def test_a_good_connection_names_the_account(envoke_connection: Sandbox) -> None
     assert (request["method"], request["path"]) == ("GET", "/v1/settings")
 
 
-def _certificate_of_nobody() -> ssl.SSLContext:
-    import ssl
-
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    trustme.CA().issue_cert("localhost").configure_cert(context)
-    return context
-
-
 @pytest.mark.parametrize(
     ("script", "words"),
     [
@@ -527,7 +518,7 @@ def test_a_port_where_nobody_listens_is_told(define: Callable[..., EnvokeHook]) 
 
 
 def test_a_certificate_that_does_not_hold_is_told(define: Callable[..., EnvokeHook]) -> None:
-    with FaultyServer(tls=_certificate_of_nobody(), name="localhost") as server:
+    with FaultyServer(tls=tls_serving(trustme.CA().issue_cert("localhost")), name="localhost") as server:
         good, message = define(server.connection).test_connection()
 
     assert not good

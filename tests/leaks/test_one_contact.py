@@ -11,7 +11,6 @@ import itertools
 import json
 import re
 import socket
-import ssl
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -102,8 +101,7 @@ def test_no_answer_of_the_service_brings_anything_to_light(
 def test_no_connection_that_fails_brings_anything_to_light(
     way: str, seen: Seen, connect: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    trustme.CA().issue_cert("localhost").configure_cert(context)
+    context = faults.tls_serving(trustme.CA().issue_cert("localhost"))
     with (
         socket.create_server(("127.0.0.1", 0)) as nobody,
         FaultyServer(tls=context, name="localhost") as https,
