@@ -1,1 +1,1 @@
-"""A stand-in of the Envoke API that holds state: for demos, and for people who test their DAGs."""
+"""A stand-in for the Envoke API that keeps contacts in memory: for demos and for testing your DAGs."""

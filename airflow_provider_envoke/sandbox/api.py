@@ -1,4 +1,4 @@
-"""What the API answers to one call, without HTTP around it (articles 1697196, 1697195, 1697197)."""
+"""How the API answers one call, without the HTTP around it (articles 1697196, 1697195, 1697197)."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_envoke.sandbox.filters import FilterError
 from airflow_provider_envoke.sandbox.listing import list_contacts
-from airflow_provider_envoke.sandbox.store import refuse_constant
+from airflow_provider_envoke.sandbox.store import reject_constant
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow_provider_envoke.sandbox.store import Contact, ContactStore
 
-# json.loads would make a decoder for each body.
-_JSON = json.JSONDecoder(parse_constant=refuse_constant)
+# One decoder for all bodies, for speed: json.loads with an argument creates a new one for each.
+_JSON = json.JSONDecoder(parse_constant=reject_constant)
 _KEYFIELDS = ("id", "email", "remote_id")
 
 
@@ -25,8 +25,8 @@ class Call:
     """
     One call of the API.
 
-    :param path: decoded, without a slash at its end.
-    :param query: decoded, in its order.
+    :param path: the decoded path, without a trailing slash.
+    :param query: the decoded query parameters, in their order.
     """
 
     method: str
@@ -37,20 +37,20 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is answered: HTTP status and JSON."""
+    """The API's answer: HTTP status and JSON."""
 
     status: int
     content: bytes
 
     @classmethod
     def of(cls, status: int, body: object) -> Answer:
-        """Return the answer with this body."""
+        """Return an answer with this JSON body."""
         return cls(status, json.dumps(body).encode())
 
 
 class Api:
     """
-    Answers calls. Its state is the store's.
+    Answers calls of the API. It has no state beyond the store's.
 
     :param store: the account's contacts.
     """
@@ -59,7 +59,7 @@ class Api:
         self.store = store
 
     def answer(self, call: Call) -> Answer:
-        """Answer one call, and change the contacts as it says."""
+        """Answer one call, and change the contacts if the call is a valid write."""
         parent, _, _ = call.path.rpartition("/")
         try:
             if call.method == "PATCH" and "/v1/contacts" in (call.path, parent):
@@ -69,18 +69,18 @@ class Api:
             if call.method == "GET":
                 return self._get(call)
         except FilterError as error:
-            return refusal(str(error))
+            return validation_failure(str(error))
         return Answer.of(404, failure("Not found"))
 
     def written_contact(self, call: Call) -> Contact | None:
-        """Return the contact that a PATCH is about, if there is one."""
-        body = _body(call.content)
-        key = None if isinstance(body, Answer) or call.method != "PATCH" else _key(call, body)
+        """Return the contact that a PATCH would update, or ``None``."""
+        body = _parse_body(call.content)
+        key = None if isinstance(body, Answer) or call.method != "PATCH" else _find_key(call, body)
         return None if key is None or isinstance(key, Answer) else self.store.find(*key)
 
     def written_keys(self, call: Call) -> set[str]:
-        """Return all keys of the contact that a write is about, in lower case: of a new one, those in the body."""
-        body = _body(call.content)
+        """Return all keys, in lower case, of the contact that a write updates or creates; nothing for a read."""
+        body = _parse_body(call.content)
         if call.method not in ("PATCH", "POST") or isinstance(body, Answer):
             return set()
         contact = self.written_contact(call) or body
@@ -99,21 +99,21 @@ class Api:
         return Answer.of(404, failure("Not found"))
 
     def _patch(self, call: Call) -> Answer:
-        """PATCH in the three forms of article 1697196."""
-        body = _body(call.content)
+        """Update a contact: the three forms of PATCH in article 1697196."""
+        body = _parse_body(call.content)
         if isinstance(body, Answer):
             return body
-        key = _key(call, body)
+        key = _find_key(call, body)
         if isinstance(key, Answer):
             return key
         contact = self.store.find(*key)
         if contact is None:
-            return refusal("Item with {} '{}' not found".format(*key))
+            return validation_failure("Item with {} '{}' not found".format(*key))
         return self._write("Updated", contact, body)
 
     def _post(self, call: Call) -> Answer:
-        """POST creates, and with ``upsert=1`` updates what is there (article 1697195)."""
-        body = _body(call.content)
+        """Create a contact or, with ``upsert=1``, update an existing one (article 1697195)."""
+        body = _parse_body(call.content)
         if isinstance(body, Answer):
             return body
         query = dict(call.query)
@@ -123,9 +123,9 @@ class Api:
         return self._write("Updated" if contact else "Created", contact, body)
 
     def _write(self, text: str, contact: Contact | None, body: dict[str, Any]) -> Answer:
-        errors = self.store.errors(body, contact)
+        errors = self.store.find_errors(body, contact)
         if errors:
-            return refusal(*errors)
+            return validation_failure(*errors)
         if contact is None:
             contact = self.store.create(body)
         else:
@@ -134,38 +134,38 @@ class Api:
         return Answer.of(200, {"success": True, "result_text": text, "result_data": data})
 
 
-def refusal(*errors: str) -> Answer:
-    """Return a refusal with its messages (article 15147584)."""
+def validation_failure(*errors: str) -> Answer:
+    """Return the answer to an invalid request (article 15147584)."""
     text = "Validation failed, see 'result_data' -> 'errors'"
     return Answer.of(400, failure(text, {"errors": list(errors)}))
 
 
 def failure(text: str, data: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return the envelope of a failure."""
+    """Return the JSON object of a failure."""
     return {"success": False, "result_text": text, "result_data": dict(data or {})}
 
 
-def _key(call: Call, body: Mapping[str, Any]) -> tuple[str, Any] | Answer:
-    """Return the field and the value by which a PATCH finds its contact, or the refusal."""
+def _find_key(call: Call, body: Mapping[str, Any]) -> tuple[str, Any] | Answer:
+    """Return the field and the value that identify the contact of a PATCH, or the answer if they are invalid."""
     contact_id = call.path.rpartition("/")[2] if call.path != "/v1/contacts" else ""
     given = body.get("id")
     if contact_id and given not in (None, "") and str(given) != contact_id:
-        return refusal(f"Provided 'id': {contact_id} does not match 'id' in request body ({given})")
+        return validation_failure(f"Provided 'id': {contact_id} does not match 'id' in request body ({given})")
     keyfield = "id" if contact_id else dict(call.query).get("keyfield") or ("id" if given else "email")
     if keyfield not in _KEYFIELDS:
-        return refusal(f"Invalid 'keyfield': '{keyfield}'")
+        return validation_failure(f"Invalid 'keyfield': '{keyfield}'")
     key = contact_id or body.get(keyfield)
-    return (keyfield, key) if key else refusal(f"'{keyfield}' is required")
+    return (keyfield, key) if key else validation_failure(f"'{keyfield}' is required")
 
 
-def _body(content: bytes) -> dict[str, Any] | Answer:
-    """Read the body as JSON whatever the content type says: ``curl -d`` sends that of a form."""
+def _parse_body(content: bytes) -> dict[str, Any] | Answer:
+    """Parse the body as JSON, whatever its content type: ``curl -d`` sends the type of a form."""
     if not content.strip():
-        return refusal("Request body may not be empty")
+        return validation_failure("Request body may not be empty")
     try:
         body = _JSON.decode(content.decode(json.detect_encoding(content), "surrogatepass"))
     except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):
-        return refusal("Request body is not a JSON object")
-    return body or refusal("Request body may not be empty")
+        return validation_failure("Request body is not a JSON object")
+    return body or validation_failure("Request body may not be empty")

@@ -1,4 +1,4 @@
-"""The port that the sandbox listens on, which can refuse connections for a while."""
+"""The port that the sandbox listens on. It can refuse connections for a moment."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 class Listener:
     """
-    Listens, and hands each request over.
+    Listens on a port, and passes each request on.
 
-    Its state: the running server, and the outage that is under way, if there is one.
+    Its state: the running server, and the current outage, if any.
 
-    :param handle: answers a request.
+    :param handle: called with each request; returns the response.
     """
 
     def __init__(self, handle: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> None:
@@ -27,9 +27,9 @@ class Listener:
 
     async def open(self, host: str, port: int) -> int:
         """
-        Listen, and return the port.
+        Start listening, and return the port.
 
-        :raises OSError: if the port is taken.
+        :raises OSError: if the port is in use.
         """
         server = web.Server(self._handle, access_log=None, max_line_size=1 << 16)
         self._runner = web.ServerRunner(server, shutdown_timeout=1)
@@ -38,14 +38,14 @@ class Listener:
         return int(self._runner.addresses[0][1])
 
     async def close(self) -> None:
-        """Stop listening, and end the connections."""
+        """Stop listening, and close the connections."""
         if self._outage is not None:
             self._outage.cancel()
             await asyncio.gather(self._outage, return_exceptions=True)
         await self._runner.cleanup()
 
     def refuse(self, seconds: float) -> None:
-        """Refuse new connections for some seconds; those that are open stay so."""
+        """Refuse new connections for some seconds. Open connections stay open."""
         if self._outage is None or self._outage.done():
             self._outage = asyncio.create_task(self._refuse(seconds))
 
@@ -53,7 +53,7 @@ class Listener:
         addresses = self._runner.addresses
         for site in list(self._runner.sites):
             await site.stop()
-        # Bound and not listening: connections are refused, and nobody else can take the port meanwhile.
+        # Bound but not listening: connections are refused, and no other process can take the port.
         reserved = [_bind(address) for address in addresses]
         try:
             await asyncio.sleep(seconds)
@@ -61,8 +61,8 @@ class Listener:
                 await web.SockSite(self._runner, reserved[0]).start()
                 reserved.pop(0)
         finally:
-            for each in reserved:
-                each.close()
+            for unused in reserved:
+                unused.close()
 
 
 def _bind(address: tuple[Any, ...]) -> socket.socket:

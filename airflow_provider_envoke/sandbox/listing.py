@@ -1,4 +1,4 @@
-"""GET of contacts: filtered, sorted, page by page (article 1697197)."""
+"""Reading contacts: filters, order and pages (article 1697197)."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from airflow_provider_envoke.sandbox.store import Contact, ContactStore
 
 _MAX_LIMIT = 100
-_MAX_DIGITS = 18  # what fits into 64 bits
+_MAX_DIGITS = 18  # any such number fits into 64 bits
 
 
 def list_contacts(store: ContactStore, query: Sequence[tuple[str, str]]) -> list[Contact]:
     """
     Return the page of contacts that a query asks for.
 
-    :raises FilterError: if the service would refuse the query.
+    :raises FilterError: if the query is invalid.
     """
     plain = dict(query)
     limit, skip = _number(plain, "limit", 10), _number(plain, "skip", 0)
@@ -37,9 +37,10 @@ def list_contacts(store: ContactStore, query: Sequence[tuple[str, str]]) -> list
 
 
 def _sorted(contacts: Iterable[Contact], orders: Mapping[str, Any]) -> Iterable[Contact]:
-    """Sort by the last field first: sorting is stable, so the first weighs most. Contacts come by id."""
+    """Sort contacts, which are given in the order of their ids."""
     if list(orders.items()) == [("id", "ASC")]:
         return contacts
+    # Sorting is stable, so sorting by the first field last makes it the most important one.
     for name, order in reversed(list(orders.items())):
         contacts = sorted(contacts, key=_sort_key(name), reverse=str(order).upper() == "DESC")
     return contacts

@@ -1,4 +1,4 @@
-"""The page at ``/``: what the account holds and what was asked of it lately, for people."""
+"""The HTML page at ``/``: the last requests and the account's contacts."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_envoke.sandbox.store import ContactStore
 
-_CONTACTS = 100
-_REQUESTS = 50
+_MAX_CONTACTS = 100
+_MAX_REQUESTS = 50
 _COLUMNS = (
     "id",
     "remote_id",
@@ -42,28 +42,28 @@ tr:last-child td { border-bottom: 0 } .bad { color: #b42318; font-weight: 600 }
 
 
 def render_page(store: ContactStore, requests: Sequence[dict[str, Any]], stats: dict[str, Any]) -> str:
-    """Return the page; everything that came from outside is escaped."""
-    contacts = list(itertools.islice(reversed(store.contacts.values()), _CONTACTS))
+    """Return the page. All values of contacts and requests are escaped."""
+    contacts = list(itertools.islice(reversed(store.contacts.values()), _MAX_CONTACTS))
     more = len(store.contacts) - len(contacts)
     rows = ([_cell(contact.get(name)) for name in _COLUMNS] for contact in contacts)
-    lately = itertools.islice(reversed(requests), _REQUESTS)
+    last_requests = itertools.islice(reversed(requests), _MAX_REQUESTS)
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Envoke sandbox</title><style>{_STYLE}</style></head><body><main>
 <h1>Envoke sandbox</h1>
-<p>Sandbox account · {len(store.contacts)} contacts · {stats["requests"]} requests · reload to refresh</p>
+<p>Sandbox account · {len(store.contacts)} contacts · {stats["requests"]} requests · reload the page to refresh</p>
 <h2>Last requests</h2>
-{_table(("method", "path", "query", "body", "status"), (_request_row(request) for request in lately))}
+{_table(("method", "path", "query", "body", "status"), (_request_row(request) for request in last_requests))}
 <h2>Contacts, newest first</h2>
 {_table(_COLUMNS, rows)}
-<p>{f"… and {more} more: /__sandbox__/contacts has them all" if more else ""}</p>
+<p>{f"… and {more} more. All contacts: /__sandbox__/contacts" if more else ""}</p>
 </main></body></html>
 """
 
 
 def _request_row(request: dict[str, Any]) -> list[str]:
-    shown = f"{request['status'] or 'no answer'} {request['fault']}".strip()
-    status = _cell(shown, "bad" if request["fault"] or request["status"] >= 400 else "")
+    outcome = f"{request['status'] or 'no response'} {request['fault']}".strip()
+    status = _cell(outcome, "bad" if request["fault"] or request["status"] >= 400 else "")
     texts = [_cell(request["method"]), _cell(request["path"])]
     return [*texts, _cell(_cut(request["query"], 120), "wide"), _cell(_cut(request["body"], 500), "wide"), status]
 

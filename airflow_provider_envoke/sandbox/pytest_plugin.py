@@ -1,4 +1,4 @@
-"""The pytest fixture ``envoke_sandbox``; pytest finds it once the provider is installed."""
+"""The pytest fixture ``envoke_sandbox``, available in every project that has the provider installed."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def envoke_sandbox() -> Iterator[Sandbox]:
-    """An empty Envoke account on a free port of this machine, for one test."""
-    from airflow_provider_envoke.sandbox.thread import Sandbox  # noqa: PLC0415 - only tests that use it pay for it
+    """A running sandbox without contacts, for one test."""
+    from airflow_provider_envoke.sandbox.thread import Sandbox  # noqa: PLC0415 - imported only if a test uses it
 
     with Sandbox() as sandbox:
         yield sandbox

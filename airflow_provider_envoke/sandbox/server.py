@@ -1,4 +1,4 @@
-"""The sandbox's HTTP side: every request comes in at :meth:`SandboxServer.handle`."""
+"""The sandbox as an HTTP server: :meth:`SandboxServer.handle` gets every request."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ import time
 from base64 import b64encode
 from collections import Counter, deque
 from dataclasses import dataclass, field
-from ipaddress import ip_address
+from functools import partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from aiohttp import web  # noqa: TID253 - the sandbox is a server; no DAG file imports it
 
+from airflow_provider_envoke.sandbox.access import is_local_request
 from airflow_provider_envoke.sandbox.api import Answer, Api, Call, failure
-from airflow_provider_envoke.sandbox.failing import Struck
-from airflow_provider_envoke.sandbox.faults import carry_out
+from airflow_provider_envoke.sandbox.fault_chooser import FaultChooser
+from airflow_provider_envoke.sandbox.faults import apply_fault
+from airflow_provider_envoke.sandbox.faulty_responses import FaultyRequest
 from airflow_provider_envoke.sandbox.listener import Listener
 from airflow_provider_envoke.sandbox.page import render_page
 from airflow_provider_envoke.sandbox.store import read_contacts
@@ -24,7 +26,7 @@ from airflow_provider_envoke.sandbox.store import read_contacts
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from airflow_provider_envoke.sandbox.faults import Fault, Faults
+    from airflow_provider_envoke.sandbox.faults import Fault
     from airflow_provider_envoke.sandbox.store import ContactStore
 
 _MAX_URL_BYTES = 8_192  # nginx's default [assumed]
@@ -32,7 +34,7 @@ _MAX_URL_BYTES = 8_192  # nginx's default [assumed]
 
 @dataclass(slots=True)
 class Stats:
-    """What was asked of the sandbox since its start, or since the last reset."""
+    """Statistics of the requests since the start or the last reset."""
 
     requests: int = 0
     by_method: Counter[str] = field(default_factory=Counter)
@@ -43,7 +45,7 @@ class Stats:
     faults: Counter[str] = field(default_factory=Counter)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the figures as JSON values."""
+        """Return the statistics as JSON values."""
         return {
             "requests": self.requests,
             "by_method": dict(self.by_method),
@@ -57,16 +59,16 @@ class Stats:
 
 class SandboxServer:
     """
-    Answers as the Envoke API does, except to requests that a fault strikes.
+    Serves the API, the page and the calls below ``/__sandbox__/``.
 
-    Its state: the store, what was asked lately, and figures about it.
+    Its state: the store, the last requests, their statistics, and the latency.
 
     :param store: the account's contacts.
     :param api_id: user name of HTTP Basic.
     :param api_key: password of HTTP Basic.
-    :param latency_s: seconds that every answer of the API takes.
-    :param faults: decides which requests are struck; only requests with good credentials are.
-    :param keep_requests: how many of the last requests are kept.
+    :param latency_s: delay of every API response, in seconds.
+    :param faults: chooses the requests that get a fault. Requests with wrong credentials never get one.
+    :param keep_requests: how many of the last requests to keep.
     """
 
     def __init__(
@@ -76,53 +78,53 @@ class SandboxServer:
         api_id: str = "sandbox-id",
         api_key: str = "sandbox-key",
         latency_s: float = 0.0,
-        faults: Faults | None = None,
+        faults: FaultChooser | None = None,
         keep_requests: int = 1_000,
     ) -> None:
         self.store = store
+        self.latency_s = latency_s
         self.requests: deque[dict[str, Any]] = deque(maxlen=keep_requests)
         self.stats = Stats()
         self._api = Api(store)
         self._authorization = b"Basic " + b64encode(f"{api_id}:{api_key}".encode())
-        self._latency_s = latency_s
-        self._faults = faults or None
+        self._has_faults = bool(faults)
+        self._faults = faults or FaultChooser()
         self._listener = Listener(self.handle)
 
     async def start(self, host: str, port: int) -> int:
         """
-        Listen, and return the port.
+        Start listening, and return the port.
 
-        :raises OSError: if the port is taken.
+        :raises OSError: if the port is in use.
         """
         return await self._listener.open(host, port)
 
     async def stop(self) -> None:
-        """Stop listening, and end the connections."""
+        """Stop listening, and close the connections."""
         await self._listener.close()
 
     def reset(self, contacts: Iterable[Mapping[str, Any]] | None = None) -> None:
         """
-        Forget the requests, and what they were struck by.
+        Forget the requests and their statistics, and optionally replace the contacts.
 
-        :param contacts: the account's contacts from now on; by default those that are there.
-        :raises ValueError: if they cannot be; then nothing has changed.
+        :param contacts: the new contacts; ``None`` keeps the present ones.
+        :raises ValueError: if a contact is invalid. Nothing is changed then.
         """
         if contacts is not None:
             self.store.replace(contacts)
         self.requests.clear()
         self.stats = Stats()
-        if self._faults is not None:
-            self._faults.forget()
+        self._faults.reset()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
         if request.path.startswith(("/v1/", "/v2/")):
             return await self._handle_api(request)
-        if not _is_from_here(request):
-            return web.Response(status=403, text="Only from this machine, and by its own name.\n")
+        if not is_local_request(request):
+            return web.Response(status=403, text="Only available on this machine, at localhost or 127.0.0.1.\n")
         if request.path == "/":
             page = render_page(self.store, self.requests, self.stats.as_dict())
-            # A contact may hold half a surrogate pair, which UTF-8 has no bytes for.
+            # A contact may hold a lone surrogate, which cannot be encoded as UTF-8.
             return web.Response(body=page.encode(errors="replace"), content_type="text/html", charset="utf-8")
         return await self._handle_admin(request)
 
@@ -135,33 +137,34 @@ class SandboxServer:
         stats.max_in_flight = max(stats.max_in_flight, stats.in_flight)
         try:
             content = await request.read()
-            if self._latency_s:
-                await asyncio.sleep(self._latency_s)
-            fault, answer = self._judge(request, content)
+            if self.latency_s:
+                await asyncio.sleep(self.latency_s)
+            fault, answer = self._answer(request, content)
         finally:
             stats.in_flight -= 1
-        self._keep(request, content, fault, answer)
+        self._record(request, content, fault, answer)
         if fault is None:
             return web.Response(status=answer.status, body=answer.content, content_type="application/json")
         status = answer.status if fault.status is None else fault.status
-        retry_after_s = self._faults.retry_after_s if self._faults else 0
-        return await fault.fail(Struck(request, status, answer.content, retry_after_s, self._listener.refuse))
+        start_outage = partial(self._listener.refuse, self._faults.outage_s)
+        faulty = FaultyRequest(request, status, answer.content, self._faults.retry_after_s, start_outage)
+        return await fault.respond(faulty)
 
-    def _judge(self, request: web.BaseRequest, content: bytes) -> tuple[Fault | None, Answer]:
-        """Return the fault that strikes a request, if one does, and the API's answer."""
+    def _answer(self, request: web.BaseRequest, content: bytes) -> tuple[Fault | None, Answer]:
+        """Return the fault that a request gets, or ``None``, and the API's answer."""
         if len(request.raw_path) > _MAX_URL_BYTES:
             return None, Answer.of(414, failure("Request-URI Too Large"))
         given = request.headers.get("Authorization", "").encode(errors="replace")
         if not hmac.compare_digest(given, self._authorization):
             return None, Answer.of(401, failure("Authentication failed"))
-        # The raw query: aiohttp's ``query_string`` is decoded already, and "%2541" would become "A".
+        # The raw query, because aiohttp's ``query_string`` is decoded already: "%2541" would become "A".
         query = parse_qsl(request.rel_url.raw_query_string, keep_blank_values=True)
         call = Call(request.method, request.path.rstrip("/"), query, content)
-        fault = self._faults.strike(call, self._api) if self._faults is not None else None
-        return fault, self._api.answer(call) if fault is None else carry_out(fault, call, self._api)
+        fault = self._faults.choose(call, self._api) if self._has_faults else None
+        return fault, self._api.answer(call) if fault is None else apply_fault(fault, call, self._api)
 
-    def _keep(self, request: web.BaseRequest, content: bytes, fault: Fault | None, answer: Answer) -> None:
-        """Remember the request, and count it by what the client gets to see."""
+    def _record(self, request: web.BaseRequest, content: bytes, fault: Fault | None, answer: Answer) -> None:
+        """Add a request to the last requests and to the statistics, with the status that the client receives."""
         status = answer.status if fault is None or fault.status is None else fault.status
         if status:
             self.stats.by_status[status] += 1
@@ -188,41 +191,14 @@ class SandboxServer:
         if call == ("GET", "/__sandbox__/requests"):
             return web.json_response(list(self.requests))
         if call == ("POST", "/__sandbox__/reset"):
-            # Not request.read(), which refuses more than 1 MiB: some 5,000 contacts.
-            return self._answer_reset(await request.content.read())
+            # Not request.read(), which rejects more than 1 MiB: about 5,000 contacts.
+            return self._reset_from(await request.content.read())
         return web.json_response({"error": "Not found"}, status=404)
 
-    def _answer_reset(self, content: bytes) -> web.StreamResponse:
-        """Forget the requests, and with a body take its list of contacts as the account's."""
+    def _reset_from(self, content: bytes) -> web.StreamResponse:
+        """Reset the sandbox; a body is the JSON list of the new contacts."""
         try:
             self.reset(read_contacts(content) if content.strip() else None)
         except ValueError as error:
             return web.json_response({"error": f"Not a list of contacts: {error}"}, status=400)
         return web.json_response({"contacts": len(self.store.contacts)})
-
-
-def _is_from_here(request: web.BaseRequest) -> bool:
-    """
-    Whether a request comes from this machine, and not by way of a web page that a browser on it shows.
-
-    The peer's address decides, never a header such as ``X-Forwarded-For``. A page whose name an attacker lets
-    resolve to 127.0.0.1 is told by the header Host, a page that posts here from elsewhere by the header Origin.
-    """
-    if not _is_loopback(request.remote):
-        return False
-    host, origin = request.headers.get("Host", ""), request.headers.get("Origin")
-    return _is_loopback(_host_name(host)) and origin in (None, f"http://{host}")
-
-
-def _host_name(host: str) -> str:
-    try:
-        return urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return ""
-
-
-def _is_loopback(address: str | None) -> bool:
-    try:
-        return address == "localhost" or ip_address(address or "").is_loopback
-    except ValueError:
-        return False

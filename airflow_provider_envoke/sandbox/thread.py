@@ -1,4 +1,4 @@
-"""The sandbox in a thread of its own, for tests."""
+"""The sandbox in a thread of the current process, for tests."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import copy
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow_provider_envoke.sandbox.faults import Faults
+from airflow_provider_envoke.sandbox.fault_chooser import FaultChooser
 from airflow_provider_envoke.sandbox.server import SandboxServer
 from airflow_provider_envoke.sandbox.store import ContactStore
 
@@ -21,20 +21,25 @@ _START_TIMEOUT_S = 30.0
 
 class Sandbox:
     """
-    A sandbox on a free port of this machine: use it as a context manager. What it holds can be read before and
-    after, too.
+    A stand-in for an Envoke account, on a free port of this machine. It serves requests within a ``with`` block;
+    its contacts, requests and statistics can also be read before and after.
 
-    :param contacts: the account's contacts; ``id`` may be left out.
-    :param latency_s: seconds that every answer takes.
-    :param duplicate_check: whether two contacts may not have one e-mail address.
-    :param faults: fault -> share of the requests that it strikes, 0 to 1; README lists the faults.
-    :param fault_seed: another one strikes other requests.
-    :param faults_for: id, e-mail address or remote id of a contact -> the fault that strikes all its writes.
-    :param retry_after_s: seconds that a fault's ``Retry-After`` says.
-    :param keep_requests: how many of the last requests :attr:`requests` holds.
-    :raises ValueError: if a fault or a share cannot be.
+    :param contacts: the account's contacts; ``id`` is optional. Default: no contacts.
+    :param api_id: user name that clients must send.
+    :param api_key: password that clients must send.
+    :param latency_s: delay of every API response, in seconds. It can be changed later. Default: 0.
+    :param duplicate_check: whether two contacts may not share an email address. Default: ``True``.
+    :param faults: fault -> share of the requests that get it, 0 to 1. The faults are listed in
+        ``airflow_provider_envoke.sandbox.faults.FAULTS``.
+    :param fault_seed: a different seed chooses different requests. Default: 0.
+    :param faults_for: id, email address or remote id of a contact -> the fault that every write of it gets.
+    :param retry_after_s: value of ``Retry-After`` in responses of faults, in seconds. Default: 1.
+    :param outage_s: how long the fault ``connection_refused`` refuses new connections, in seconds. Default: 0.02.
+    :param keep_requests: how many of the last requests :attr:`requests` holds. Default: 1,000.
+    :raises ValueError: if a contact, a fault's name or a share is invalid.
     """
 
+    #: Default credentials; an instance has its own.
     api_id = "sandbox-id"
     api_key = "sandbox-key"
 
@@ -42,21 +47,28 @@ class Sandbox:
         self,
         contacts: Iterable[Mapping[str, Any]] = (),
         *,
+        api_id: str = api_id,
+        api_key: str = api_key,
         latency_s: float = 0.0,
         duplicate_check: bool = True,
         faults: Mapping[str, float] | None = None,
         fault_seed: int = 0,
         faults_for: Mapping[str, str] | None = None,
         retry_after_s: int = 1,
+        outage_s: float = 0.02,
         keep_requests: int = 1_000,
     ) -> None:
-        store = ContactStore(contacts, duplicate_check=duplicate_check)
+        self.api_id = api_id
+        self.api_key = api_key
+        chooser = FaultChooser(
+            faults, seed=fault_seed, contacts=faults_for, retry_after_s=retry_after_s, outage_s=outage_s
+        )
         self._server = SandboxServer(
-            store,
-            api_id=self.api_id,
-            api_key=self.api_key,
+            ContactStore(contacts, duplicate_check=duplicate_check),
+            api_id=api_id,
+            api_key=api_key,
             latency_s=latency_s,
-            faults=Faults(faults, seed=fault_seed, contacts=faults_for, retry_after_s=retry_after_s),
+            faults=chooser,
             keep_requests=keep_requests,
         )
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -92,38 +104,69 @@ class Sandbox:
 
     @property
     def connection(self) -> dict[str, Any]:
-        """The parts of an Airflow connection: ``json.dumps`` of it goes into ``AIRFLOW_CONN_…``."""
+        """The Airflow connection to the sandbox; its ``json.dumps`` is a value for ``AIRFLOW_CONN_…``."""
         return {"conn_type": "envoke", "host": self.url, "login": self.api_id, "password": self.api_key}
 
     @property
+    def latency_s(self) -> float:
+        """Delay of every API response, in seconds."""
+        return self._server.latency_s
+
+    @latency_s.setter
+    def latency_s(self, seconds: float) -> None:
+        self._server.latency_s = seconds
+
+    @property
     def contacts(self) -> list[dict[str, Any]]:
-        """Copies of all contacts, by id."""
+        """Copies of all contacts, ordered by id."""
         return self._call(lambda: copy.deepcopy(list(self._server.store.contacts.values())))
 
     @property
     def requests(self) -> list[dict[str, Any]]:
         """
-        The last requests, oldest first: method, path, query, body, status (0 if none was sent), the fault that
-        struck it or ``""``, and whether it was a write that was applied.
+        The last requests, oldest first.
+
+        Each has the keys ``method``, ``path``, ``query``, ``body``, ``status`` (0 if no response was sent),
+        ``fault`` (its name or ``""``) and ``applied`` (whether it was a write that was applied).
         """
         return self._call(lambda: copy.deepcopy(list(self._server.requests)))
 
     @property
     def stats(self) -> dict[str, Any]:
-        """Figures about the requests since the start or the last reset."""
+        """Statistics of the requests since the start or the last reset."""
         return self._call(self._server.stats.as_dict)
 
     def contact(self, **key: Any) -> dict[str, Any] | None:
-        """Return a copy of the contact with this ``id``, ``email`` or ``remote_id``; ``None`` if there is none."""
+        """Return a copy of the contact with this ``id``, ``email`` or ``remote_id``, or ``None``."""
         ((name, value),) = key.items()
         return self._call(lambda: copy.deepcopy(self._server.store.find(name, value)))
 
+    def delete_contact(self, **key: Any) -> None:
+        """
+        Delete the contact with this ``id``, ``email`` or ``remote_id``, as somebody else could do at any time.
+
+        :raises LookupError: if there is no such contact.
+        """
+        ((name, value),) = key.items()
+
+        def delete() -> None:
+            contact = self._server.store.find(name, value)
+            if contact is None:
+                raise LookupError(f"no contact has this {name}")
+            self._server.store.delete(contact)
+
+        self._call(delete)
+
     def reset(self, contacts: Iterable[Mapping[str, Any]] = ()) -> None:
-        """Make these the account's contacts, and forget the requests."""
+        """
+        Replace the contacts, and forget the requests and their statistics.
+
+        :raises ValueError: if a contact is invalid. Nothing is changed then.
+        """
         self._call(lambda: self._server.reset(contacts))
 
     def _call(self, function: Callable[[], T]) -> T:
-        """Call on the server's loop while it runs, so that no request is half way through a change."""
+        """Call a function in the server's thread if it runs, so that it cannot interrupt a request."""
         if self._loop is None:
             return function()
 

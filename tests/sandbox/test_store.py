@@ -1,4 +1,4 @@
-"""The sandbox's contacts: what a seed may hold, and how they change."""
+"""The sandbox's contacts: what they may hold at the start, and how a write changes them."""
 
 from __future__ import annotations
 
@@ -7,79 +7,70 @@ from typing import Any
 import pytest
 
 from airflow_provider_envoke.sandbox.store import ContactStore, read_contacts
+from tests.support.sandbox import ANA, JON
 
 SHARED = [{"email": "ana@doe.com"}, {"email": "ana@doe.com"}]
 
 
-def test_contacts_are_kept_by_id_whatever_the_order_of_the_seed() -> None:
-    store = ContactStore([{"id": 9, "email": "b@x"}, {"id": 2, "email": "a@x"}])
+def test_contacts_are_ordered_by_id_and_a_new_one_gets_the_next_id() -> None:
+    store = ContactStore([ANA, JON])
 
-    assert list(store.contacts) == [2, 9]
-    assert store.create({"email": "c@x"})["id"] == 10
-
-
-def test_a_seed_keeps_the_dates_and_ids_that_the_service_gave() -> None:
-    stored = ContactStore([{"email": "a@x", "date_created": "2020-02-03 04:05:06", "interests": ["News"]}])
-
-    copy = ContactStore(stored.contacts.values())
-
-    assert copy.contacts == stored.contacts
-    assert copy.contacts[1]["date_created"] == "2020-02-03 04:05:06"
+    assert list(store.contacts) == [1234, 2000]
+    assert store.create({"email": "c@x"})["id"] == 2001
 
 
-def test_a_write_cannot_change_what_only_the_service_sets() -> None:
-    store = ContactStore([{"id": 1, "email": "a@x"}])
-    before = dict(store.contacts[1])
+def test_a_write_does_not_change_read_only_fields() -> None:
+    store = ContactStore([JON])
+    before = dict(store.contacts[1234])
     read_only = {"id": 77, "external_id": "0" * 32, "date_created": "1999-01-01 00:00:00"}
 
-    store.update(store.contacts[1], read_only)
+    store.update(store.contacts[1234], read_only)
     created = store.create({"email": "b@x", **read_only})
 
-    assert store.contacts[1] == before
-    assert created["id"] == 2
-    assert created["date_created"] != read_only["date_created"]
-    assert created["external_id"] != read_only["external_id"]
+    assert store.contacts[1234] == before
+    assert all(created[name] != value for name, value in read_only.items())
 
 
-def test_a_changed_key_is_found_and_its_old_value_is_not() -> None:
-    store = ContactStore([{"id": 1, "email": "a@x", "remote_id": "R1"}])
+def test_after_a_key_is_changed_the_contact_is_found_by_the_new_one_only() -> None:
+    store = ContactStore([JON])
 
-    store.update(store.contacts[1], {"email": "new@x", "remote_id": "R2"})
+    store.update(store.contacts[1234], {"email": "new@x", "remote_id": "R2"})
 
-    assert store.find("email", "NEW@X") is store.contacts[1]
-    assert store.find("remote_id", "R2") is store.contacts[1]
-    assert store.find("email", "a@x") is None
-    assert store.find("remote_id", "R1") is None
+    assert store.find("email", "NEW@X") is store.find("remote_id", "R2") is store.contacts[1234]
+    assert store.find("email", "jon@doe.com") is store.find("remote_id", "436D-SF92-J4G5") is None
 
 
 @pytest.mark.parametrize("value", ["", "0", "-1", "1.0", "x", "²", "9" * 5_000])
-def test_what_is_no_id_finds_nobody(value: str) -> None:
+def test_an_invalid_id_finds_no_contact(value: str) -> None:
     assert ContactStore([{"id": 1, "email": "a@x"}]).find("id", value) is None
 
 
-def test_the_lowest_id_is_found_of_contacts_that_share_an_address() -> None:
-    found = ContactStore(SHARED).find("email", "ana@doe.com")
-
-    assert found is not None
-    assert found["id"] == 1
-
-
-def test_an_address_that_stays_is_no_duplicate() -> None:
+def test_of_several_contacts_with_an_address_the_lowest_id_is_found() -> None:
     store = ContactStore(SHARED)
 
-    assert store.errors({"email": "ANA@doe.com", "city": "Laval"}, store.contacts[2]) == []
+    assert store.find("email", "ana@doe.com") is store.contacts[1]
 
 
-def test_an_address_that_comes_to_be_shared_is_a_duplicate_unless_the_check_is_off() -> None:
-    contacts = [{"email": "ana@doe.com"}, {"email": "jon@doe.com"}]
-    store, lax = ContactStore(contacts), ContactStore(contacts, duplicate_check=False)
+@pytest.mark.parametrize(
+    ("contacts", "duplicate_check", "is_rejected"),
+    [
+        pytest.param(SHARED, True, False, id="the contact keeps its own address"),
+        pytest.param([ANA, JON], True, True, id="another contact has the address"),
+        pytest.param([ANA, JON], False, False, id="the check is off"),
+    ],
+)
+def test_an_update_to_an_address_that_is_in_use(
+    contacts: list[dict[str, Any]], duplicate_check: bool, is_rejected: bool
+) -> None:
+    store = ContactStore(contacts, duplicate_check=duplicate_check)
 
-    assert store.errors({"email": "ANA@doe.com"}, store.contacts[2])
-    assert lax.errors({"email": "ANA@doe.com"}, lax.contacts[2]) == []
+    errors = store.find_errors({"email": "ANA@doe.com", "city": "Laval"}, next(iter(store.contacts.values())))
+
+    assert bool(errors) is is_rejected
 
 
 @pytest.mark.parametrize("empty", [None, [], {}])
-def test_empty_groups_of_a_seed_can_be_read_and_merged_into(empty: Any) -> None:
+def test_empty_groups_can_be_read_and_merged_into(empty: Any) -> None:
     store = ContactStore([{"email": "a@x", "custom_fields": empty, "interests": empty}])
     assert (store.contacts[1]["custom_fields"], store.contacts[1]["interests"]) == ({}, [])
 
@@ -88,41 +79,25 @@ def test_empty_groups_of_a_seed_can_be_read_and_merged_into(empty: Any) -> None:
     assert (store.contacts[1]["custom_fields"], store.contacts[1]["interests"]) == ({"a": "1"}, ["News"])
 
 
-def test_a_seed_in_python_is_copied() -> None:
-    custom_fields = {"plan": "gold"}
-    store = ContactStore([{"email": "a@x", "custom_fields": custom_fields}])
-
-    custom_fields["plan"] = "none"
-
-    assert store.contacts[1]["custom_fields"] == {"plan": "gold"}
-
-
 @pytest.mark.parametrize(
-    "wrong",
+    ("wrong", "fragment"),
     [
-        {"id": 1},
-        {"id": "x"},
-        {"id": 0.5},
-        {"id": -1},
-        {"id": True},
-        {"id": float("inf")},
-        {"id": 4_294_967_296},
-        {"id": [1]},
-        {"consent_status": "Maybe"},
-        {"consent_status": 5},
-        {"interests": "News"},
-        {"interests": 5},
-        {"custom_fields": "x"},
-        {"custom_fields": ["x"]},
-        "ana@doe.com",
-        None,
+        *(({"id": value}, "id") for value in (1, "x", 0.5, -1, True, float("inf"), 4_294_967_296, [1])),
+        ({"consent_status": "Maybe"}, "consent"),
+        ({"consent_status": 5}, "consent"),
+        ({"interests": "News"}, "interests"),
+        ({"interests": 5}, "interests"),
+        ({"custom_fields": "x"}, "custom_fields"),
+        ({"custom_fields": ["x"]}, "custom_fields"),
+        ("ana@doe.com", "contact 2"),
+        (None, "contact 2"),
     ],
     ids=str,
 )
-def test_contacts_that_cannot_be_leave_the_account_as_it_was(wrong: Any) -> None:
+def test_an_invalid_contact_raises_and_changes_nothing(wrong: Any, fragment: str) -> None:
     store = ContactStore([{"id": 5, "email": "stays@x"}])
 
-    with pytest.raises(ValueError, match=r"^contact|^two contacts") as caught:
+    with pytest.raises(ValueError, match=fragment) as caught:
         store.replace([{"id": 1, "email": "secret@x"}, wrong])
 
     assert "secret@x" not in str(caught.value)
@@ -132,7 +107,7 @@ def test_contacts_that_cannot_be_leave_the_account_as_it_was(wrong: Any) -> None
 
 
 @pytest.mark.parametrize("content", ["", "{", "{}", "null", '"x"', "[" * 200_000, b"\xff\xfe[", '[{"id": NaN}]'])
-def test_only_a_json_list_is_read_as_contacts(content: str | bytes) -> None:
+def test_content_that_is_not_a_json_list_raises(content: str | bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         read_contacts(content)
 

@@ -1,4 +1,4 @@
-"""The sandbox in a thread: one for each ``with``, and readable afterwards."""
+"""``Sandbox``: the sandbox in a thread, and the pytest fixture for it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ import pytest
 import requests
 
 from airflow_provider_envoke.sandbox.thread import Sandbox
-
-AUTH = ("sandbox-id", "sandbox-key")
-JON = {"id": 1, "email": "jon@doe.com", "remote_id": "R1"}
+from tests.support.sandbox import ANA, JON, call
 
 
 def test_two_sandboxes_do_not_share_contacts() -> None:
@@ -23,35 +21,29 @@ def test_two_sandboxes_do_not_share_contacts() -> None:
         assert (len(one.contacts), len(other.contacts)) == (1, 0)
 
 
-def test_what_happened_can_be_read_after_it_has_stopped() -> None:
-    with Sandbox([JON]) as sandbox:
-        requests.patch(f"{sandbox.url}/v1/contacts/1", json={"city": "Laval"}, auth=AUTH, timeout=10)
-
-    assert sandbox.contacts[0]["city"] == "Laval"
-    assert sandbox.stats["requests"] == len(sandbox.requests) == 1
-
-
-def test_it_can_be_filled_before_it_starts_and_started_twice() -> None:
+def test_it_can_be_filled_before_it_starts_started_twice_and_read_after_it_stops() -> None:
     sandbox = Sandbox()
     sandbox.reset([JON])
 
-    for _ in range(2):
+    for city in ("Alma", "Lévis"):
         with sandbox:
-            found = requests.get(f"{sandbox.url}/v1/contacts", auth=AUTH, timeout=10).json()
-            assert [contact["id"] for contact in found] == [1]
+            assert call(sandbox, "PATCH", "/v1/contacts/1234", {"city": city}).json()["success"]
+
+    assert sandbox.contacts[0]["city"] == "Lévis"
+    assert sandbox.stats["requests"] == len(sandbox.requests) == 2
 
 
-def test_it_leaves_neither_thread_nor_socket_behind() -> None:
+def test_it_leaves_no_thread_and_no_socket_behind() -> None:
     before = threading.active_count()
     with Sandbox() as sandbox, requests.Session() as session:
-        session.get(f"{sandbox.url}/v1/settings", auth=AUTH, timeout=10)
+        session.get(f"{sandbox.url}/v1/settings", timeout=10)
 
     assert threading.active_count() == before
     with pytest.raises(requests.ConnectionError):
-        requests.get(sandbox.url, timeout=10)
+        call(sandbox, "GET", "")
 
 
-def test_one_that_is_never_started_leaves_nothing_open() -> None:
+def test_a_sandbox_that_is_never_started_leaves_nothing_open() -> None:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         Sandbox([JON])
@@ -60,34 +52,65 @@ def test_one_that_is_never_started_leaves_nothing_open() -> None:
     assert [str(warning.message) for warning in caught if warning.category is ResourceWarning] == []
 
 
-def test_what_it_hands_out_are_copies() -> None:
-    with Sandbox([{**JON, "interests": ["News"]}]) as sandbox:
-        sandbox.contacts[0]["interests"].append("Shop")
-        found = sandbox.contact(email="jon@doe.com")
-        assert found is not None
-        found["city"] = "Laval"
+def test_contacts_are_copied_on_the_way_in_and_on_the_way_out() -> None:
+    plan, interests = {"plan": "gold"}, ["News"]
+    sandbox = Sandbox([{**JON, "custom_fields": plan, "interests": interests}])
+    before = sandbox.contacts
 
-        assert sandbox.contacts[0]["interests"] == ["News"]
-        assert sandbox.contacts[0]["city"] == ""
+    plan["plan"] = "none"
+    for contacts in (interests, sandbox.contacts[0]["interests"]):
+        contacts.append("Shop")
+    (sandbox.contact(id=1234) or {})["city"] = "Alma"
 
-
-@pytest.mark.parametrize("key", [{"id": 1}, {"id": "1"}, {"email": "JON@doe.com"}, {"remote_id": "R1"}])
-def test_a_contact_is_found_by_each_of_its_keys(key: dict[str, object]) -> None:
-    found = Sandbox([JON]).contact(**key)
-
-    assert found is not None
-    assert found["id"] == 1
+    assert sandbox.contacts == before
+    assert before[0]["custom_fields"] == {"plan": "gold"}
 
 
-def test_a_bad_reset_reaches_the_caller_and_changes_nothing() -> None:
+@pytest.mark.parametrize(
+    "key", [{"id": 1234}, {"id": "1234"}, {"email": "JON@doe.com"}, {"remote_id": "436D-SF92-J4G5"}]
+)
+def test_a_contact_is_found_and_deleted_by_each_of_its_keys(key: dict[str, object]) -> None:
+    sandbox = Sandbox([JON, ANA])
+    assert sandbox.contact(**key) == sandbox.contacts[0]
+
+    sandbox.delete_contact(**key)
+
+    assert sandbox.contact(**key) is None
+    assert [contact["id"] for contact in sandbox.contacts] == [2000]
+    with pytest.raises(LookupError, match=next(iter(key))):
+        sandbox.delete_contact(**key)
+
+
+def test_credentials_and_latency_can_be_chosen() -> None:
+    with Sandbox(api_id="me", api_key="secret") as sandbox:
+        login, password = sandbox.connection["login"], sandbox.connection["password"]
+        sandbox.latency_s = 0.2
+        accepted = call(sandbox, "GET", "/v1/settings", auth=(login, password))
+        rejected = call(sandbox, "GET", "/v1/settings")
+
+    assert (accepted.status_code, rejected.status_code) == (200, 401)
+    assert accepted.elapsed.total_seconds() >= sandbox.latency_s == 0.2
+    assert "secret" not in repr(sandbox)
+
+
+def test_an_invalid_reset_raises_and_changes_nothing() -> None:
     with Sandbox([JON]) as sandbox:
-        with pytest.raises(ValueError, match="two contacts"):
+        with pytest.raises(ValueError, match="id 7"):
             sandbox.reset([{"id": 7}, {"id": 7}])
 
-        assert [contact["id"] for contact in sandbox.contacts] == [1]
+        assert [contact["id"] for contact in sandbox.contacts] == [1234]
 
 
-def test_a_process_that_never_leaves_the_context_still_ends() -> None:
+def test_a_process_ends_although_its_sandbox_runs() -> None:
     script = "from airflow_provider_envoke.sandbox.thread import Sandbox; Sandbox().__enter__()"
+
+    assert subprocess.run([sys.executable, "-c", script], check=False, timeout=30).returncode == 0
+
+
+def test_the_pytest_plugin_imports_nothing_heavy() -> None:
+    heavy = "{'aiohttp', 'requests', 'airflow'}"
+    script = (
+        f"import sys, airflow_provider_envoke.sandbox.pytest_plugin; sys.exit(bool({heavy} & set(sys.modules)))"
+    )
 
     assert subprocess.run([sys.executable, "-c", script], check=False, timeout=30).returncode == 0
