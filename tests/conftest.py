@@ -1,7 +1,7 @@
 """
-What every test may ask for: an Airflow of its own, runs of a DAG, a connection to the sandbox.
+Fixtures for every test: an Airflow home of its own, DAG runs, warehouses, and the sandbox behind a connection.
 
-The sandbox itself, ``envoke_sandbox``, comes from the package: it is a pytest plugin for users too.
+The fixture ``envoke_sandbox`` comes from the package, whose pytest plugin users have too.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import json
 import os
 import shutil
 import sqlite3
-import sys
 import tempfile
 from contextlib import closing
 from pathlib import Path
@@ -18,12 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
-if str(ROOT) not in sys.path:
-    sys.path.insert(0, str(ROOT))  # for demo and example_dags, which are not installed
-
-from demo import local_airflow  # noqa: E402
-from tests.services import POSTGRES, connect_to_postgres  # noqa: E402
+from tests.support import airflow
+from tests.support.services import POSTGRES, connect_to_postgres
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,18 +27,19 @@ if TYPE_CHECKING:
 
     from airflow_provider_envoke.sandbox.thread import Sandbox
 
-# Airflow reads its configuration when it is first imported, which some test modules do: so not in a fixture.
-AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="envoke-tests-"))
-for _name in set(os.environ) - set(local_airflow.without_airflow(dict(os.environ))):
-    del os.environ[_name]
-os.environ.update(local_airflow.environment(AIRFLOW_HOME))
+pytest_plugins = ["tests.support.messages"]
 
+# Not in a fixture: Airflow reads its configuration when it is imported, and some test modules import it.
+AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="envoke-tests-"))
+for _name in set(os.environ) - set(airflow.without_airflow(dict(os.environ))):
+    del os.environ[_name]
+os.environ.update(airflow.environment(AIRFLOW_HOME))
 
 SYSTEM = Path(__file__).parent / "system"
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave out the tests that start a whole Airflow, which take minutes, unless asked for by their path."""
+    """Leave out the system tests, which take minutes, unless their path is given."""
     asked = [Path(argument.partition("::")[0]).resolve() for argument in config.args]
     return True if collection_path == SYSTEM and not any(SYSTEM in (at, *at.parents) for at in asked) else None
 
@@ -54,38 +50,44 @@ def pytest_unconfigure() -> None:
 
 @pytest.fixture(scope="session")
 def airflow_home() -> Path:
-    """The home of this test run's own Airflow; ``os.environ`` points to it."""
+    """The home directory of this test run's Airflow; ``os.environ`` points to it."""
     return AIRFLOW_HOME
 
 
 @pytest.fixture(scope="session")
 def airflow_db(airflow_home: Path) -> Path:
-    """A migrated metadata database. It takes some seconds, once; only tests that run DAGs ask for it."""
-    local_airflow.migrate()
+    """A migrated metadata database, which takes some seconds to create, once."""
+    airflow.migrate()
     return airflow_home / "airflow.db"
 
 
 @pytest.fixture
 def run_dag(airflow_db: Path) -> Callable[..., DagRun]:
     """
-    Run a DAG in this process: ``run_dag(dag, run_conf={…})`` returns the run, whose ``state`` tells.
+    Run a DAG in this process: ``run_dag(dag, run_conf={…})`` returns the run.
 
-    Failed tasks are not retried. What tasks log is in ``capsys``; on Airflow 3 it does not reach ``caplog``.
+    Failed tasks are not retried. What tasks log is in ``capsys``; on Airflow 3 it is not in ``caplog``.
     """
-    return local_airflow.run_dag
+    return airflow.run_dag
 
 
 @pytest.fixture
 def envoke_connection(envoke_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    """The sandbox, with Airflow's connection ``envoke_default`` pointing to it."""
-    connection: dict[str, Any] = envoke_sandbox.connection
-    monkeypatch.setenv("AIRFLOW_CONN_ENVOKE_DEFAULT", json.dumps(connection))
+    """The sandbox, empty, behind Airflow's connection ``envoke_default``."""
+    monkeypatch.setenv("AIRFLOW_CONN_ENVOKE_DEFAULT", json.dumps(envoke_sandbox.connection))
     return envoke_sandbox
 
 
 @pytest.fixture
+def sandbox(envoke_connection: Sandbox, request: pytest.FixtureRequest) -> Sandbox:
+    """The sandbox behind ``envoke_default``, with the test module's ``CONTACTS``, if it defines any."""
+    envoke_connection.reset(getattr(request.module, "CONTACTS", []))
+    return envoke_connection
+
+
+@pytest.fixture
 def warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[list[tuple[Any, ...]]], None]:
-    """Fill the table ``customers`` (email, city, plan) of SQLite, behind Airflow's connection ``warehouse``."""
+    """Fill the SQLite table ``customers`` (email, city, plan), behind Airflow's connection ``warehouse``."""
     path = tmp_path / "warehouse.sqlite"
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": "sqlite", "host": str(path)}))
 
@@ -99,7 +101,7 @@ def warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[list
 
 @pytest.fixture
 def postgres(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A cursor of PostgreSQL with the table ``envoke_customers``, and Airflow's connection ``warehouse`` to it."""
+    """A PostgreSQL cursor, with the table ``envoke_customers``, behind Airflow's connection ``warehouse``."""
     connection = connect_to_postgres()
     schema = f"envoke_tests_{os.getpid()}"  # several test runs may share the server
     extra = {"options": f"-c search_path={schema}"}

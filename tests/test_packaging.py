@@ -1,4 +1,4 @@
-"""What is installed, and what Airflow's own commands make of it: real builds, real processes."""
+"""The wheel and the source distribution, and what Airflow's commands show of the installed provider."""
 
 from __future__ import annotations
 
@@ -6,34 +6,52 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 import zipfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import airflow as airflow_package
 import pytest
 
 import airflow_provider_envoke
-from airflow_provider_envoke.core.config import EXTRAS
+from airflow_provider_envoke.envoke.config import EXTRAS
+from tests.support import ROOT
 
 if TYPE_CHECKING:
-    from airflow_provider_envoke.sandbox.thread import Sandbox
+    from collections.abc import Iterator
+    from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+    from airflow_provider_envoke.sandbox.thread import Sandbox
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
-    target = tmp_path_factory.mktemp("wheel")
-    run([sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(target), str(ROOT)])
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[zipfile.ZipFile]:
+    with zipfile.ZipFile(build("--wheel", tmp_path_factory.mktemp("wheel"))) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory that the source distribution is extracted to."""
+    target = tmp_path_factory.mktemp("sdist")
+    with tarfile.open(build("--sdist", target)) as archive:
+        archive.extractall(target, filter="data")
+    (directory,) = (path for path in target.iterdir() if path.is_dir())
+    return directory
+
+
+def build(kind: str, target: Path) -> Path:
+    """Build a distribution, and return its path."""
+    run([sys.executable, "-m", "build", kind, "--no-isolation", "--outdir", str(target), str(ROOT)])
     (path,) = target.iterdir()
-    return zipfile.ZipFile(path)
+    return path
 
 
-def run(command: list[str], *, expected: int | None = 0, **variables: str) -> str:
-    """Run a command to its end and return what it printed, on either stream."""
+def run(command: list[str], *, expected: int | None = 0, cwd: Path | None = None, **variables: str) -> str:
+    """Run a command, and return its output of both streams."""
     done = subprocess.run(
         command,
+        cwd=cwd,
         env={**os.environ, "COLUMNS": "200", "PYTHONWARNINGS": "default", **variables},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -50,18 +68,17 @@ def airflow(*arguments: str, expected: int | None = 0, **variables: str) -> str:
 
 
 def table(output: str) -> list[dict[str, Any]]:
-    """Read what ``--output json`` printed, whatever was logged before it."""
+    """Parse what ``--output json`` printed after the log."""
     lines = output.splitlines()
     start = max(number for number, line in enumerate(lines) if line.startswith("["))
-    rows: list[dict[str, Any]] = json.loads("\n".join(lines[start:]))
-    return rows
+    return json.loads("\n".join(lines[start:]))
 
 
 def lines_about_us(output: str) -> list[str]:
     return [line for line in output.splitlines() if "envoke" in line.lower()]
 
 
-def test_the_wheel_installs_the_package_and_nothing_else(wheel: zipfile.ZipFile) -> None:
+def test_the_wheel_installs_only_the_package(wheel: zipfile.ZipFile) -> None:
     version = airflow_provider_envoke.__version__
 
     top_level = {name.split("/")[0] for name in wheel.namelist()}
@@ -69,15 +86,15 @@ def test_the_wheel_installs_the_package_and_nothing_else(wheel: zipfile.ZipFile)
     assert top_level == {"airflow_provider_envoke", f"airflow_provider_envoke-{version}.dist-info"}
 
 
-def test_the_wheel_holds_every_module_the_type_marker_and_the_licence(wheel: zipfile.ZipFile) -> None:
+def test_the_wheel_contains_every_module_the_type_marker_and_the_license(wheel: zipfile.ZipFile) -> None:
     names = set(wheel.namelist())
     package = ROOT / "airflow_provider_envoke"
     modules = {path.relative_to(ROOT).as_posix() for path in package.rglob("*.py")}
 
     assert modules <= names
     assert "airflow_provider_envoke/py.typed" in names
-    (licence,) = (name for name in names if name.endswith(".dist-info/licenses/LICENSE"))
-    assert wheel.read(licence) == (ROOT / "LICENSE").read_bytes()
+    (license_file,) = (name for name in names if name.endswith(".dist-info/licenses/LICENSE"))
+    assert wheel.read(license_file) == (ROOT / "LICENSE").read_bytes()
 
 
 def test_the_wheel_declares_the_provider_and_the_pytest_plugin(wheel: zipfile.ZipFile) -> None:
@@ -87,6 +104,25 @@ def test_the_wheel_declares_the_provider_and_the_pytest_plugin(wheel: zipfile.Zi
 
     assert "[apache_airflow_provider]" in entry_points
     assert "[pytest11]" in entry_points
+
+
+def test_the_sdist_contains_every_file_of_the_tests_and_the_demo(sdist: Path) -> None:
+    folders = ("airflow_provider_envoke", "benchmarks", "constraints", "demo", "example_dags", "tests")
+    files = [path for folder in folders for path in (ROOT / folder).rglob("*.*") if path.suffix != ".pyc"]
+
+    assert [path for path in files if path.is_file() and not (sdist / path.relative_to(ROOT)).exists()] == []
+
+
+def test_the_tests_run_from_the_sdist(sdist: Path) -> None:
+    pytest_command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    some = ["tests/envoke", "tests/test_audit.py", "tests/test_processes.py"]
+
+    collected = run([*pytest_command, "--collect-only", "tests", "tests/system"], cwd=sdist)
+    output = run([*pytest_command, *some], cwd=sdist)
+
+    assert "tests/system/test_make_airflow.py::" in collected
+    assert " passed" in output
+    assert "failed" not in output
 
 
 def test_airflow_lists_the_provider() -> None:
@@ -108,15 +144,15 @@ def test_airflow_lists_the_connection_type_without_a_warning_of_ours() -> None:
 def test_airflow_tests_a_good_connection(airflow_db: Path, envoke_sandbox: Sandbox) -> None:
     output = airflow("connections", "test", "envoke_default", **connection(envoke_sandbox))
 
-    assert "Connection success!" in output
+    assert "Connection success" in output
 
 
-def test_airflow_says_what_is_wrong_with_a_key(airflow_db: Path, envoke_sandbox: Sandbox) -> None:
+def test_airflow_reports_a_wrong_key(airflow_db: Path, envoke_sandbox: Sandbox) -> None:
     wrong = connection(envoke_sandbox, password="not-the-key-of-this-account")
 
     output = airflow("connections", "test", "envoke_default", expected=None, **wrong)  # 2.11 exits with 0
 
-    assert "Connection failed!" in output
+    assert "Connection failed" in output
     assert "401" in output
     assert "not-the-key-of-this-account" not in output
 
@@ -130,7 +166,7 @@ print(json.dumps(form.model_dump()))
 
 
 @pytest.mark.skipif(
-    airflow_package.__version__.startswith("2."), reason="Airflow 2 makes the form of the hook's methods"
+    airflow_package.__version__.startswith("2."), reason="Airflow 2 builds the form from the hook's methods"
 )
 def test_airflow_3_shows_the_form_with_its_labels_and_fields() -> None:
     form = json.loads(run([sys.executable, "-c", PRINT_FORM]).splitlines()[-1])

@@ -1,22 +1,24 @@
-"""What is started is stopped, whatever it does."""
+"""Child processes are stopped, whatever they do."""
 
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from demo import processes
-from tests.leftovers import end_processes_of
+from tests.support import processes
+from tests.support.leftovers import end_processes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-# A process that does not listen to SIGTERM, and a child that has left the group; both outlive their parent.
-DEAF = r"""
+# A process that ignores SIGTERM, with two children that have left its process group.
+STUBBORN = r"""
 import os, signal, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 for _ in range(2):
@@ -29,25 +31,24 @@ sys.exit(0) if "leaves" in sys.argv else time.sleep(600)
 
 
 @pytest.fixture
-def deaf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
-    """The environment of a process that can import the module ``deaf``; it is not waited for long."""
-    (tmp_path / "deaf.py").write_text(DEAF, encoding="utf-8")
-    monkeypatch.setattr(processes, "_STOP_S", 0.5)
+def stubborn(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The environment of a process that can import the module ``stubborn``."""
+    (tmp_path / "stubborn.py").write_text(STUBBORN, encoding="utf-8")
     yield {**os.environ, "PYTHONPATH": str(tmp_path)}
     end_processes_of(tmp_path)
 
 
-@pytest.mark.parametrize("arguments", [[], ["leaves"]], ids=["it-stays", "it-leaves-its-children"])
+@pytest.mark.parametrize("arguments", [[], ["leaves"]], ids=["keeps-running", "leaves-its-children-behind"])
 def test_processes_that_ignore_sigterm_or_left_the_group_are_stopped_too(
-    arguments: list[str], deaf: dict[str, str], tmp_path: Path
+    arguments: list[str], stubborn: dict[str, str], tmp_path: Path
 ) -> None:
-    with processes.start(["deaf", *arguments], deaf, tmp_path / "log", piped=True) as process:
+    with processes.start(["stubborn", *arguments], stubborn, tmp_path / "log", piped=True, stop_s=0.5) as process:
         assert process.stdout
         children = [int(process.stdout.readline()) for _ in range(2)]
-        running = processes.living(process.pid)
+        running = processes.running_in_session(process.pid)
 
     assert set(children) <= set(running)
-    assert processes.living(process.pid) == []
+    assert processes.running_in_session(process.pid) == []
     assert process.returncode is not None
 
 
@@ -57,17 +58,36 @@ def test_a_process_that_ends_at_sigterm_is_not_waited_for(tmp_path: Path) -> Non
     with processes.start(["timeit", "-n1", "-r1", "import time; time.sleep(600)"], os.environ, tmp_path / "log"):
         pass
 
-    assert time.monotonic() - began < processes._STOP_S
+    assert time.monotonic() - began < processes.STOP_S
 
 
-def test_a_module_that_fails_says_so(tmp_path: Path) -> None:
-    with pytest.raises(processes.DemoError, match=r"no_such_module ended with an error\."):
+def test_a_process_is_stopped_if_a_signal_arrives_while_it_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[subprocess.Popen[str]] = []
+
+    class Interrupted(subprocess.Popen[str]):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            started.append(self)
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(subprocess, "Popen", Interrupted)
+
+    with pytest.raises(KeyboardInterrupt), processes.start(["timeit", "1"], os.environ, tmp_path / "log"):
+        pytest.fail("the signal comes first")
+
+    assert [process.returncode is not None for process in started] == [True]
+
+
+def test_a_module_that_fails_is_named(tmp_path: Path) -> None:
+    with pytest.raises(processes.SetupError, match="no_such_module"):
         processes.run(["no_such_module"], os.environ, tmp_path / "log")
 
     assert "No module named no_such_module" in (tmp_path / "log").read_text(encoding="utf-8")
 
 
-def test_it_runs_where_it_is_told_to(tmp_path: Path) -> None:
+def test_a_module_runs_in_the_given_directory(tmp_path: Path) -> None:
     (tmp_path / "there.py").write_text("import os; print(os.getcwd())", encoding="utf-8")
 
     processes.run(["there"], os.environ, tmp_path / "log", cwd=tmp_path)
@@ -75,8 +95,13 @@ def test_it_runs_where_it_is_told_to(tmp_path: Path) -> None:
     assert (tmp_path / "log").read_text(encoding="utf-8").strip() == str(tmp_path)
 
 
-def test_free_ports_are_different_ones() -> None:
+def test_free_ports_are_all_different() -> None:
     ports = processes.free_ports(5)
 
     assert len(set(ports)) == 5
     assert min(ports) > 0
+
+
+def test_waiting_ends_with_the_last_value() -> None:
+    with pytest.raises(processes.SetupError, match=r"the moon.*\[\]"):
+        processes.wait_for("the moon", list, 0.1)

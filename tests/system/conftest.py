@@ -1,4 +1,4 @@
-"""A whole Airflow, started once. ``make test-system`` runs these tests, with the provider from its wheel."""
+"""One Airflow for all system tests. ``make test-system`` runs them, with the provider installed from its wheel."""
 
 from __future__ import annotations
 
@@ -9,46 +9,40 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from demo.processes import INTERRUPTS, interrupt_once
-from demo.scene import Scene
-from tests.leftovers import listens, processes_of
+from tests.support import EXAMPLES
+from tests.support.leftovers import addresses, listens, processes_of
+from tests.support.processes import STOP_SIGNALS, interrupt_once
+from tests.system.airflow.with_sandbox import AirflowWithSandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ROOT = Path(__file__).resolve().parents[2]
-EXAMPLES = ROOT / "example_dags"
-OWN_DAGS = Path(__file__).parent / "dags"
+HERE = Path(__file__).parent
 
 _TIMEOUT_S = 300  # the first test waits for Airflow to start
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if Path(__file__).parent in item.path.parents:
+        if HERE in item.path.parents:
             item.add_marker(pytest.mark.timeout(_TIMEOUT_S))
 
 
 @pytest.fixture(scope="session", autouse=True)
-def in_order() -> None:
-    """Let a signal end the tests by way of their fixtures, which stop what is running."""
-    for number in INTERRUPTS:
+def stop_in_order() -> None:
+    """Make signals end the test run through its fixtures, which stop their processes."""
+    for number in STOP_SIGNALS:
         signal.signal(number, interrupt_once)
 
 
 @pytest.fixture(scope="session")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    """Airflow with the example DAGs, those of ``tests/system/dags``, the warehouse and the stand-in of Envoke."""
-    directory = tmp_path_factory.mktemp("scene")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowWithSandbox]:
+    """Airflow with the example DAGs and those of ``tests/system/dags``, the warehouse and the sandbox."""
+    directory = tmp_path_factory.mktemp("running")
     dags = directory / "dags"
-    shutil.copytree(EXAMPLES, dags, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(OWN_DAGS, dags, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
-    with Scene.set_up(directory, dags, directory / "processes.log") as scene:
-        yield scene
+    for source in (EXAMPLES, HERE / "dags"):
+        shutil.copytree(source, dags, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+    with AirflowWithSandbox.started(directory, dags, directory / "processes.log") as running:
+        yield running
     assert processes_of(directory) == []
-    assert [url for url in (scene.airflow.url, scene.stand_in.url) if listens(_address(url))] == []
-
-
-def _address(url: str) -> tuple[str, int]:
-    host, _, port = url.removeprefix("http://").partition(":")
-    return host, int(port)
+    assert [at for at in addresses(f"{running.airflow.url} {running.sandbox.url}") if listens(at)] == []

@@ -1,4 +1,4 @@
-"""What each example DAG is to do to a freshly filled stand-in."""
+"""What each example DAG is expected to do."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from demo import customers
-from demo.rest import wait_for
+from tests.support import customers
+from tests.support.processes import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from demo.scene import Scene
+    from tests.system.airflow.with_sandbox import AirflowWithSandbox
 
 NOEMIE, MAX = "noemie.ornstrom@example.org", "max.lindqvist@example.com"
 CUSTOMERS = {row["email"]: row for row in customers.customers()}
@@ -22,78 +22,76 @@ ALL_CHANGED = DUE | {customers.ONE_EMAIL}
 _START_S = 60.0
 
 
-def trigger(scene: Scene, dag_id: str, conf: Mapping[str, Any]) -> str:
-    """Start a run by hand."""
-    scene.airflow.rest.unpause(dag_id)
-    return scene.airflow.rest.trigger(dag_id, conf)
+def trigger(running: AirflowWithSandbox, dag_id: str, conf: Mapping[str, Any]) -> str:
+    """Unpause a DAG, and start a run."""
+    running.airflow.rest.unpause(dag_id)
+    return running.airflow.rest.trigger(dag_id, conf)
 
 
-def unpause_and_wait(scene: Scene, dag_id: str, conf: Mapping[str, Any]) -> str:
-    """Let the scheduler start the run that is due."""
-    rest = scene.airflow.rest
+def unpause_and_wait(running: AirflowWithSandbox, dag_id: str, conf: Mapping[str, Any]) -> str:
+    """Unpause a DAG, and wait until the scheduler starts the run that is due."""
+    rest = running.airflow.rest
     rest.unpause(dag_id)
     runs = wait_for(f"the scheduler to start {dag_id}", lambda: rest.runs(dag_id), _START_S)
-    run_id: str = runs[0]["dag_run_id"]
-    return run_id
+    return runs[0]["dag_run_id"]
 
 
-def sync_and_wait(scene: Scene, dag_id: str, conf: Mapping[str, Any]) -> str:
-    """Let the nightly sync run, and the scheduler start what comes after it."""
-    rest, nightly = scene.airflow.rest, "envoke_nightly_sync"
+def sync_and_wait(running: AirflowWithSandbox, dag_id: str, conf: Mapping[str, Any]) -> str:
+    """Run the nightly sync, and wait until the scheduler starts the DAG that its asset triggers."""
+    rest, nightly = running.airflow.rest, "envoke_nightly_sync"
     rest.unpause(dag_id)
-    sync_id = trigger(scene, nightly, conf)
+    sync_id = trigger(running, nightly, conf)
     rest.wait_for_run(nightly, sync_id, _START_S)
 
-    def started_by_it() -> str | None:
+    def triggered_run() -> str | None:
         runs = rest.runs(dag_id)
-        if not all(run["start_date"] for run in runs):  # Airflow 3.3 answers 500 to a question about such a run
+        if not all(run["start_date"] for run in runs):  # Airflow 3.3 answers 500 for the events of such a run
             return None
         for run in reversed(runs):
             events = rest.events_that_started(dag_id, run["dag_run_id"])
             if any(event["source_run_id"] == sync_id for event in events):
-                run_id: str = run["dag_run_id"]
-                return run_id
+                return run["dag_run_id"]
         return None
 
-    run: str = wait_for(f"the scheduler to start {dag_id}", started_by_it, _START_S)
-    return run
+    return wait_for(f"the scheduler to start {dag_id}", triggered_run, _START_S)
 
 
-def answer(scene: Scene, dag_id: str, run_id: str, option: str) -> str:
-    """Answer the question of the task ``approve``, and return what the person saw."""
-    rest = scene.airflow.rest
+def answer(running: AirflowWithSandbox, dag_id: str, run_id: str, option: str) -> str:
+    """Answer the question of the task ``approve``, and return its text."""
+    rest = running.airflow.rest
     approve = rest.task(dag_id, run_id, "approve")
     question = wait_for("the question to a person", lambda: rest.question(approve), _START_S)
-    # Nobody answers as fast as a test: a task that goes on before the scheduler has seen it pause is failed by it.
+    # A test answers faster than a person: the scheduler fails a task that continues before it has seen the pause.
     paused = re.compile(
         rf"Received executor event with state success .*task_id='approve', run_id='{re.escape(run_id)}'"
     )
-    wait_for("the scheduler to see the pause", lambda: paused.search(scene.log.read_text()), _START_S)
+    wait_for("the scheduler to see the pause", lambda: paused.search(running.log.read_text()), _START_S)
     rest.answer(approve, option)
     return f"{question['subject']}\n{question['body']}"
 
 
-def approve(scene: Scene, dag_id: str, run_id: str) -> None:
-    """Approve of a plan that says what it would do, and shows nobody's address."""
-    seen = answer(scene, dag_id, run_id, "Approve")
-    assert seen.startswith("Change 5 contacts in Envoke?\n**5 of 300 rows**"), seen
-    assert "`city`: 3, such as row" in seen
-    assert "@" not in seen
+def approve(running: AirflowWithSandbox, dag_id: str, run_id: str) -> None:
+    """Approve the plan, which shows the changes but no email address."""
+    text = answer(running, dag_id, run_id, "Approve")
+    assert "5 contacts" in text
+    assert "5 of 300 rows" in text
+    assert "`city`: 3" in text
+    assert "@" not in text
 
 
 @dataclass(frozen=True)
 class Expected:
     """
-    What one run does.
+    What one run is expected to do.
 
     :param conf: its configuration.
-    :param tasks: task, mapped ones with their index (``update[0]``) -> the state that it ends in.
-    :param results: task -> a part of what it leaves in XCom.
-    :param changed: e-mail addresses of the contacts that it changes, each by one update.
+    :param tasks: task, with the index if it is mapped (``update[0]``) -> its final state.
+    :param results: task -> a part of its result in XCom.
+    :param changed: email addresses of the contacts that it changes, each by one update.
     :param events: how many asset events it leaves, each with the report of the task.
-    :param start: what starts it, and returns its id.
-    :param meanwhile: what a person has to do while it runs.
-    :param lines: the lines of Airflow that offer it.
+    :param start: starts it, and returns its id.
+    :param meanwhile: what a person does while it runs.
+    :param lines: the major versions of Airflow that have it.
     """
 
     conf: dict[str, Any]
@@ -101,8 +99,8 @@ class Expected:
     results: dict[str, Any]
     changed: set[str]
     events: int = 0
-    start: Callable[[Scene, str, Mapping[str, Any]], str] = trigger
-    meanwhile: Callable[[Scene, str, str], None] = field(default=lambda scene, dag_id, run_id: None)
+    start: Callable[[AirflowWithSandbox, str, Mapping[str, Any]], str] = trigger
+    meanwhile: Callable[[AirflowWithSandbox, str, str], None] = field(default=lambda running, dag_id, run_id: None)
     lines: tuple[int, ...] = (2, 3)
 
 
@@ -110,8 +108,8 @@ ONE_UPDATED = {"action": "updated"}
 FIELDS = ["city", "email", "first_name", "language", "last_name", "phone"]
 WHOLE_TABLE = {"rows": 300, "updated": 5, "created": 0, "unchanged": 294, "skipped": 1, "rejected": 0}
 
-#: A new example needs a line here. They run in this order: the scheduler starts the nightly sync only once.
-EXAMPLES = {
+#: Each example needs an entry. They run in this order: the scheduler starts the nightly sync only once.
+EXPECTED = {
     "envoke_nightly_sync": Expected(
         conf={},
         tasks={"sync": "success"},

@@ -1,64 +1,62 @@
-"""Airflow's own way to stop a task: it is marked as failed while it runs, then cleared, and runs again."""
+"""A task that is marked as failed while it runs stops; once cleared, it runs again and completes the sync."""
 
 from __future__ import annotations
 
 import re
-from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-from packaging.version import Version
 
-from demo import customers
-from demo.rest import wait_for
-from demo.scene import Scene, start_stand_in
+from tests.support import customers
+from tests.support.processes import wait_for
+from tests.support.sandbox_process import SandboxProcess
 from tests.system.examples import trigger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from demo.stand_in import StandIn
+    from tests.system.airflow.with_sandbox import AirflowWithSandbox
 
 ROWS = 200
-# Updates after which the task is stopped; all of them would take ten seconds. A checkpoint comes after 99.
-ENOUGH = {"changed": 20, "all": 120}
-KEEPS_CHECKPOINTS = Version(version("apache-airflow")) >= Version("3.3")
+# Updates after which the task is stopped; all of them would take ten seconds.
+STOP_AFTER = {"changed": 20, "all": 120}
 STOP_S, RUN_S = 60.0, 120.0
 
 
 @pytest.fixture(scope="module")
-def slow(scene: Scene) -> Iterator[StandIn]:
-    """A stand-in that takes its time, behind the connection ``envoke_slow``."""
-    with start_stand_in(scene.directory / "slow", scene.log, "--latency-ms", "50") as stand_in:
-        scene.airflow.rest.add_connection("envoke_slow", stand_in.connection)
-        yield stand_in
+def slow(running: AirflowWithSandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
+    """A sandbox with slow responses, behind the connection ``envoke_slow``."""
+    directory = tmp_path_factory.mktemp("slow")
+    with SandboxProcess.started([], directory, running.log, "--latency-ms", "50") as sandbox:
+        running.airflow.rest.add_connection("envoke_slow", sandbox.connection)
+        yield sandbox
 
 
 @pytest.mark.parametrize("strategy", ["changed", "all"])
-def test_a_task_marked_as_failed_stops_and_the_next_attempt_does_the_rest(
-    scene: Scene, slow: StandIn, strategy: str
+def test_a_task_marked_as_failed_stops_and_the_next_attempt_completes_the_sync(
+    running: AirflowWithSandbox, slow: SandboxProcess, strategy: str
 ) -> None:
     slow.reset([{**contact, "city": "Nowhere"} for contact in customers.contacts()])
-    rest, dag_id = scene.airflow.rest, f"system_slow_sync_{strategy}"
-    scene.airflow.wait_for_dags([dag_id])
-    run_id = trigger(scene, dag_id, {})
-    wait_for("the sync to write", lambda: slow.updates_received() >= ENOUGH[strategy], RUN_S)
-    running = rest.task(dag_id, run_id, "sync")
+    rest, dag_id = running.airflow.rest, f"system_slow_sync_{strategy}"
+    running.airflow.wait_for_dags([dag_id])
+    run_id = trigger(running, dag_id, {})
+    wait_for("the sync to write", lambda: slow.updates_received() >= STOP_AFTER[strategy], RUN_S)
+    task = rest.task(dag_id, run_id, "sync")
 
-    rest.set_state(running, "failed")
-    wait_for("its process to end", lambda: not is_running(running["pid"]), STOP_S)
-    wait_for("the service to answer what it was asked", lambda: slow.stats()["in_flight"] == 0, STOP_S)
+    rest.set_state(task, "failed")
+    wait_for("its process to end", lambda: not is_running(task["pid"]), STOP_S)
+    wait_for("the sandbox to answer the last requests", lambda: slow.stats()["in_flight"] == 0, STOP_S)
     written = changed(slow)
     state = rest.wait_for_run(dag_id, run_id, RUN_S)
 
-    assert running["state"] == "running"
+    assert task["state"] == "running"
     assert state == "failed"
-    assert ENOUGH[strategy] <= len(written) < ROWS, "stopped in the middle"
+    assert STOP_AFTER[strategy] <= len(written) < ROWS, "stopped in the middle"
     first = rest.log(rest.task(dag_id, run_id, "sync"), attempt=1)
-    assert_it_says_what_was_done(first, len(written))
+    assert_the_log_holds_the_report(first, len(written))
 
-    rest.clear(running)
+    rest.clear(task)
     wait_for("the second attempt", lambda: rest.task(dag_id, run_id, "sync")["try_number"] == 2, RUN_S)
     state = rest.wait_for_run(dag_id, run_id, RUN_S)
 
@@ -66,27 +64,14 @@ def test_a_task_marked_as_failed_stops_and_the_next_attempt_does_the_rest(
     report = rest.xcom(sync)
     assert (state, sync["state"]) == ("success", "success")
     assert (report["rows"], report["rejected"], report["stopped"]) == (ROWS, 0, "")
-    assert report["updated"] == ROWS - again(report, strategy, len(written)), (
-        "what was written is not written again"
-    )
+    already_written = len(written) if strategy == "changed" else 0
+    assert (report["unchanged"], report["updated"]) == (already_written, ROWS - already_written)
     assert changed(slow) == expected()
 
 
-def again(report: dict[str, Any], strategy: str, written: int) -> int:
-    """How many rows the second attempt has not written again, which it says."""
-    if strategy == "changed":
-        assert report["unchanged"] == written
-        return written
-    skipped: int = report["skipped"]
-    assert report["skipped_reasons"] == ({"already_written": skipped} if KEEPS_CHECKPOINTS else {})
-    assert (skipped >= 99) == KEEPS_CHECKPOINTS
-    assert skipped <= written
-    return skipped
-
-
-def changed(stand_in: StandIn) -> dict[str, str]:
-    """E-mail address -> city, of the contacts that have got one."""
-    return {each["email"]: each["city"] for each in stand_in.contacts() if each["city"] != "Nowhere"}
+def changed(sandbox: SandboxProcess) -> dict[str, str]:
+    """Return email address -> city of the contacts that have changed."""
+    return {each["email"]: each["city"] for each in sandbox.contacts() if each["city"] != "Nowhere"}
 
 
 def expected() -> dict[str, str]:
@@ -101,8 +86,8 @@ def is_running(pid: int) -> bool:
         return False
 
 
-def assert_it_says_what_was_done(log: str, written: int) -> None:
-    """The report is in the log of the attempt that was stopped. Of the last update the answer may be missing."""
+def assert_the_log_holds_the_report(log: str, written: int) -> None:
+    """Check the report in the log of the stopped attempt. The response to the last update may be missing."""
     found = re.search(r"rows read +(\d+)\nupdated +(\d+)\n(?:.*\n)*?rejected +(\d+)\n +stopped +(\d+) ", log)
     assert found, log
     rows, updated, rejected, stopped = (int(count) for count in found.groups())

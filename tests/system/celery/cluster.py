@@ -1,4 +1,4 @@
-"""Airflow as large installations have it: its components apart, PostgreSQL, Redis, and Celery workers."""
+"""Airflow as in large installations: separate components, PostgreSQL, Redis, and Celery workers."""
 
 from __future__ import annotations
 
@@ -12,18 +12,20 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from demo import standalone
-from demo.processes import DemoError, free_ports, living, run, start
-from demo.rest import Rest, RestError, wait_for
-from tests.services import POSTGRES, REDIS_URL, connect_to_postgres, connect_to_redis
+from tests.support.processes import SetupError, free_ports, run, running_in_session, start, wait_for
+from tests.support.services import POSTGRES, REDIS_URL, connect_to_postgres, connect_to_redis
+from tests.system.airflow import standalone
+from tests.system.airflow.rest import Rest
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterator, Mapping
     from contextlib import AbstractContextManager
 
-PLACES = 2  # tasks that one worker runs at once
-#: A worker is taken for lost when its tasks have been silent for so long; they say something every second.
+WORKER_CONCURRENCY = 2
+# Slots of the pool, which so holds back one of 4 shards: the 2 workers have room for all of them.
+SLOTS = 3
+#: Airflow fails a task after this many seconds without a heartbeat; tasks send one every second.
 LOST_AFTER_S = 20
 
 _ON_PATH = Path(__file__).parent / "on_path"
@@ -37,23 +39,23 @@ class Worker:
     """
     A running ``airflow celery worker``.
 
-    :param name: what the task instances that it runs have as their host.
-    :param process: the first one of its session, in which all of its processes are.
+    :param name: the hostname of the task instances that it runs.
+    :param process: the first process of its session, which all of its processes belong to.
     """
 
     name: str
     process: subprocess.Popen[str]
 
     def kill(self) -> None:
-        """End all of its processes at once, tasks included: none of them can say a word any more."""
-        wait_for(f"the worker {self.name} to be dead", self._has_been_killed, _KILL_S)
+        """Kill all of its processes, tasks included, so that none can report anything."""
+        wait_for(f"the worker {self.name} to be dead", self._is_dead_after_killing, _KILL_S)
 
-    def _has_been_killed(self) -> bool:
-        for pid in living(self.process.pid):
+    def _is_dead_after_killing(self) -> bool:
+        for pid in running_in_session(self.process.pid):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self.process.poll()
-        return not living(self.process.pid)
+        return not running_in_session(self.process.pid)
 
 
 @dataclass(frozen=True)
@@ -61,11 +63,11 @@ class Cluster:
     """
     A running Airflow without workers.
 
-    :param rest: its API, with an administrator logged in.
-    :param environment: its processes' environment variables.
-    :param home: its own directory; every component has its log there.
+    :param rest: its API, logged in as administrator.
+    :param environment: the environment variables of its processes.
+    :param home: its home directory, with the logs of the components.
     :param metadata: name of its database.
-    :param prefix: how its keys in Redis begin.
+    :param prefix: prefix of its keys in Redis.
     """
 
     rest: Rest
@@ -78,11 +80,11 @@ class Cluster:
     @contextmanager
     def started(cls, home: Path, dags: Path) -> Iterator[Cluster]:
         """
-        Start it, wait until all of it is at work, and stop it on leaving the context.
+        Start Airflow, wait until all components are running, and stop it on exit.
 
-        :param home: an existing directory, for its files.
-        :param dags: the folder of the DAGs.
-        :raises DemoError: if it does not start.
+        :param home: an existing directory for its files.
+        :param dags: the DAGs folder.
+        :raises SetupError: if it does not start.
         """
         with database("airflow") as metadata, key_prefix() as prefix, ExitStack() as stack:
             port, *others = free_ports(3)
@@ -97,12 +99,12 @@ class Cluster:
             yield cls(rest.log_in(""), values, home, metadata, prefix)
 
     def add_warehouse(self, database: str) -> None:
-        """Add the connection ``warehouse``: a database of PostgreSQL."""
+        """Add the connection ``warehouse`` to a PostgreSQL database."""
         self.rest.add_connection("warehouse", {"conn_type": "postgres", **POSTGRES, "schema": database})
 
     @contextmanager
     def workers(self, *names: str) -> Iterator[list[Worker]]:
-        """Start workers, wait until each takes tasks, and stop them on leaving the context."""
+        """Start workers, wait until each accepts tasks, and stop them on exit."""
         with ExitStack() as stack:
             workers = [Worker(name, stack.enter_context(self._worker(name))) for name in names]
             for worker in workers:
@@ -121,7 +123,7 @@ class Cluster:
 
     def _is_ready(self, worker: Worker) -> bool:
         if worker.process.poll() is not None:
-            raise DemoError(f"The worker {worker.name} ended instead of starting.")
+            raise SetupError(f"The worker {worker.name} failed to start.")
         return " ready." in self._log(worker.name).read_text(encoding="utf-8", errors="replace")
 
     def _log(self, name: str) -> Path:
@@ -130,7 +132,7 @@ class Cluster:
 
 @contextmanager
 def database(name: str) -> Iterator[str]:
-    """Create a database with such a name in PostgreSQL, yield its name, and drop it, whoever still uses it."""
+    """Create a PostgreSQL database, yield its full name, and drop it, even if it is still in use."""
     name = f"envoke_test_{name}_{secrets.token_hex(4)}"
     with closing(connect_to_postgres()) as connection, connection.cursor() as cursor:
         cursor.execute(f"CREATE DATABASE {name}")
@@ -142,7 +144,7 @@ def database(name: str) -> Iterator[str]:
 
 @contextmanager
 def key_prefix() -> Iterator[str]:
-    """Yield how the keys of a broker of our own begin, and delete them afterwards."""
+    """Yield a prefix for Redis keys, and delete the keys with it afterwards."""
     prefix = f"envoke-test-{secrets.token_hex(4)}:"
     with closing(connect_to_redis()) as redis:
         try:
@@ -153,15 +155,15 @@ def key_prefix() -> Iterator[str]:
 
 
 def _celery(metadata: str, prefix: str) -> dict[str, str]:
-    """Return what Airflow needs to know beyond what it needs without Celery."""
+    """Return the environment variables that Celery needs in addition."""
     at = f"postgresql+psycopg2://{POSTGRES['login']}@{POSTGRES['host']}:{POSTGRES['port']}/{metadata}"
     return {
         "AIRFLOW__API__SECRET_KEY": secrets.token_hex(32),
         "AIRFLOW__CELERY__BROKER_URL": REDIS_URL,
         "AIRFLOW__CELERY__RESULT_BACKEND": f"db+{at}",
-        "AIRFLOW__CELERY__WORKER_CONCURRENCY": str(PLACES),
+        "AIRFLOW__CELERY__WORKER_CONCURRENCY": str(WORKER_CONCURRENCY),
         "AIRFLOW__CELERY_BROKER_TRANSPORT_OPTIONS__GLOBAL_KEYPREFIX": prefix,
-        "AIRFLOW__CELERY_BROKER_TRANSPORT_OPTIONS__VISIBILITY_TIMEOUT": "86400",  # as without it, but no warning
+        "AIRFLOW__CELERY_BROKER_TRANSPORT_OPTIONS__VISIBILITY_TIMEOUT": "86400",  # avoids a warning
         "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "1",
         "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
         "AIRFLOW__CORE__FERNET_KEY": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
@@ -174,9 +176,5 @@ def _celery(metadata: str, prefix: str) -> dict[str, str]:
 def _is_healthy(rest: Rest, components: Mapping[str, subprocess.Popen[str]]) -> bool:
     ended = [name for name, process in components.items() if process.poll() is not None]
     if ended:
-        raise DemoError(f"Ended instead of starting: {', '.join(ended)}.")
-    try:
-        health = rest.call("GET", "/monitor/health")
-    except RestError:
-        return False
-    return all(health[part]["status"] == "healthy" for part in ("metadatabase", "scheduler", "dag_processor"))
+        raise SetupError(f"Failed to start: {', '.join(ended)}.")
+    return rest.is_healthy(triggerer=False)

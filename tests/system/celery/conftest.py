@@ -1,4 +1,4 @@
-"""One Airflow with Celery for the tests of this folder; they run on Airflow 3 alone."""
+"""One Airflow with Celery for the tests of this folder, which run only on Airflow 3."""
 
 from __future__ import annotations
 
@@ -9,26 +9,25 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from demo.standalone import LINE
-from tests.leftovers import addresses, listens, processes_of
-from tests.services import connect_to_postgres, connect_to_redis
-from tests.system.celery import crowd
-from tests.system.celery.cluster import Cluster, database
-from tests.system.conftest import EXAMPLES
+from tests.support import EXAMPLES
+from tests.support.leftovers import addresses, listens, processes_of
+from tests.support.services import connect_to_postgres, connect_to_redis
+from tests.system.airflow.standalone import LINE
+from tests.system.celery import many_rows
+from tests.system.celery.cluster import SLOTS, Cluster, database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 collect_ignore_glob = [] if LINE == 3 else ["test_*.py"]
 
-SLOTS = 3  # of the pool, of 4 places on 2 workers for 4 shards: so it is the pool that holds one of them back
-_TIMEOUT_S = 600  # the first test waits for Airflow to start, the last one for it to miss a worker
+_TIMEOUT_S = 600  # the first test waits for Airflow to start, the last one for it to notice a lost worker
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.timeout(_TIMEOUT_S), append=False)  # before that of the folder above
+            item.add_marker(pytest.mark.timeout(_TIMEOUT_S), append=False)  # before that of tests/system
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +39,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         each.mkdir()
     shutil.copy(EXAMPLES / "envoke_sharded_sync.py", dags)
     with database("warehouse") as warehouse, Cluster.started(home, dags) as cluster:
-        crowd.fill(warehouse)
+        many_rows.fill(warehouse)
         cluster.add_warehouse(warehouse)
         cluster.rest.add_pool("envoke", SLOTS)
         yield cluster

@@ -1,4 +1,4 @@
-"""Syncs of 200 rows, one request after the other: with a slow service there is time to stop them."""
+"""Syncs of 200 rows, one request at a time: with a slow sandbox there is time to stop them."""
 
 from __future__ import annotations
 

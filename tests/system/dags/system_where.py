@@ -1,4 +1,4 @@
-"""Tells where Airflow has the provider from."""
+"""Its description says where Airflow has the provider from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A whole Airflow, of either line, on free ports of this machine: ``airflow standalone``."""
+"""``airflow standalone``, of Airflow 2 or 3, on free ports of this machine."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from demo import local_airflow
-from demo.processes import DemoError, free_ports, start
-from demo.rest import Rest, wait_for
+from tests.support import airflow
+from tests.support.processes import SetupError, free_ports, start, wait_for
+from tests.system.airflow.rest import Rest
 
 if TYPE_CHECKING:
     import subprocess
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 RELEASE = version("apache-airflow")
 LINE = int(RELEASE.partition(".")[0])
 
-_PASSWORD_FILE = "standalone_admin_password.txt"  # noqa: S105 - a name of Airflow 2
+_PASSWORD_FILE = "standalone_admin_password.txt"  # as Airflow 2 names it
 _START_S = 180.0
 _PARSE_S = 60.0
-# Files that did not change; with SQLite, Airflow 2.11 starts no task while it reads them.
-_PARSE_AGAIN_S = "600"
+# Unchanged files are not read again during a test: with SQLite, Airflow 2.11 starts no task while it reads them.
+_MIN_PARSE_INTERVAL_S = "600"
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,11 @@ class Standalone:
     """
     A running Airflow.
 
-    :param rest: its API, with an administrator logged in.
-    :param environment: its processes' environment variables: for more of its commands.
-    :param home: its own directory.
-    :param password: that of the user ``admin``; empty where nobody is asked for one.
-    :param process: ends when Airflow does; its id is that of the session that all of its processes are in.
+    :param rest: its API, logged in as administrator.
+    :param environment: the environment variables of its processes, for further ``airflow`` commands.
+    :param home: its home directory.
+    :param password: the password of the user ``admin``; empty if there is no login.
+    :param process: ends when Airflow ends; its id is the session id of all processes.
     """
 
     rest: Rest
@@ -53,18 +53,18 @@ class Standalone:
     @contextmanager
     def started(cls, home: Path, dags: Path, log: Path) -> Iterator[Standalone]:
         """
-        Start an Airflow, wait until all of it is at work, and stop it on leaving the context.
+        Start Airflow, wait until all components are running, and stop it on exit.
 
-        It runs with the environment of this Python. Its working directory is its home, and it imports nothing
-        from there: so the provider is what is installed, and not what happens to lie in the current directory.
+        It runs with the packages of this Python, and imports nothing from its working directory: the provider is
+        the installed one, whatever the current directory is.
 
-        :param home: an existing directory, for all of its files.
-        :param dags: the folder of the DAGs.
-        :param log: file that gets what all of its components print.
-        :raises DemoError: if it does not start.
+        :param home: an existing directory for all of its files.
+        :param dags: the DAGs folder.
+        :param log: file that the output of all components is appended to.
+        :raises SetupError: if it does not start.
         """
         (home / "tmp").mkdir()
-        _let_readers_and_writers_in_together(home / "airflow.db")
+        _use_write_ahead_log(home / "airflow.db")
         web, *others = free_ports(3)
         values = environment(home, dags, web, others)
         with start(["airflow", "standalone"], values, log, cwd=home) as process:
@@ -75,30 +75,30 @@ class Standalone:
 
     @property
     def url(self) -> str:
-        """The address of its pages."""
+        """The URL of its UI."""
         return self.rest.url
 
     def wait_for_dags(self, dag_ids: list[str]) -> None:
         """
-        Wait until the DAGs' files are read.
+        Wait until Airflow has read these DAGs.
 
-        :raises DemoError: if one is not; says which files cannot be imported.
+        :raises SetupError: if it does not; the message holds the import errors.
         """
         for dag_id in dag_ids:
             try:
                 wait_for(f"the DAG {dag_id}", partial(self.rest.dag, dag_id), _PARSE_S)
-            except DemoError as error:
-                raise DemoError(f"{error} Import errors: {self.rest.import_errors()}") from None
+            except SetupError as error:
+                raise SetupError(f"{error} Import errors: {self.rest.import_errors()}") from None
 
 
 def environment(home: Path, dags: Path, web_port: int, log_ports: list[int]) -> dict[str, str]:
     """
-    Return all environment variables of an Airflow whose components are processes.
+    Return the environment variables of an Airflow whose components are processes.
 
-    :param home: an existing directory, for its files.
-    :param dags: the folder of the DAGs. They are paused until somebody unpauses them.
+    :param home: an existing directory for its files.
+    :param dags: the DAGs folder. All DAGs are paused at first.
     :param web_port: port of the web server.
-    :param log_ports: two more, by which it reads the logs of running tasks and triggers.
+    :param log_ports: two ports for the logs of running tasks and triggers.
     """
     url = f"http://127.0.0.1:{web_port}"
     by_line = {
@@ -109,10 +109,10 @@ def environment(home: Path, dags: Path, web_port: int, log_ports: list[int]) -> 
             "AIRFLOW__WEBSERVER__WEB_SERVER_HOST": "127.0.0.1",
             "AIRFLOW__WEBSERVER__WEB_SERVER_PORT": str(web_port),
             "AIRFLOW__WEBSERVER__WORKERS": "1",
-            "AIRFLOW__SCHEDULER__JOB_HEARTBEAT_SEC": "1",  # so soon does a task notice that it is to stop
-            "AIRFLOW__SCHEDULER__MIN_FILE_PROCESS_INTERVAL": _PARSE_AGAIN_S,
+            "AIRFLOW__SCHEDULER__JOB_HEARTBEAT_SEC": "1",  # how soon a task notices that it has to stop
+            "AIRFLOW__SCHEDULER__MIN_FILE_PROCESS_INTERVAL": _MIN_PARSE_INTERVAL_S,
             "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
-            "TMPDIR": str(home / "tmp"),  # its web server leaves a file there
+            "TMPDIR": str(home / "tmp"),  # the web server leaves a file there
         },
         3: {
             "AIRFLOW__API__BASE_URL": url,
@@ -121,13 +121,13 @@ def environment(home: Path, dags: Path, web_port: int, log_ports: list[int]) -> 
             "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
-            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": _PARSE_AGAIN_S,
+            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": _MIN_PARSE_INTERVAL_S,
             "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
         },
     }
     return {
-        **local_airflow.without_airflow(dict(os.environ)),
-        **local_airflow.environment(home),
+        **airflow.without_airflow(dict(os.environ)),
+        **airflow.environment(home),
         **by_line[LINE],
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",
         "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
@@ -137,7 +137,7 @@ def environment(home: Path, dags: Path, web_port: int, log_ports: list[int]) -> 
         "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(log_ports[0]),
         "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(log_ports[1]),
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",  # it starts "airflow" by name
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",  # for "airflow"
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONSAFEPATH": "1",
         "PYTHONUNBUFFERED": "1",
@@ -145,13 +145,13 @@ def environment(home: Path, dags: Path, web_port: int, log_ports: list[int]) -> 
     }
 
 
-def _let_readers_and_writers_in_together(database: Path) -> None:
-    """SQLite's usual journal has writers wait for readers: on a busy machine longer than Airflow 3 does."""
+def _use_write_ahead_log(database: Path) -> None:
+    """Keep writers from waiting for readers, on a busy machine longer than Airflow 3 allows."""
     with closing(sqlite3.connect(database)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
 
 
 def _is_healthy(rest: Rest, process: subprocess.Popen[str]) -> bool:
     if process.poll() is not None:
-        raise DemoError(f"Airflow ended with the exit status {process.returncode} instead of starting.")
+        raise SetupError(f"Airflow failed to start (exit status {process.returncode}).")
     return rest.is_healthy()

@@ -1,4 +1,4 @@
-"""What an operator needs of Airflow to be executed by itself."""
+"""A task context with which an operator can be executed without Airflow."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class TaskInstance:
-    """What the operator needs of a task instance."""
+    """A task instance that keeps what is pushed to XCom."""
 
     def __init__(self) -> None:
         self.pushed: dict[str, Any] = {}
@@ -15,8 +15,8 @@ class TaskInstance:
         self.pushed[key] = value
 
 
-class Events(dict[Any, Any]):
-    """The events of a task's outlets."""
+class OutletEvents(dict[Any, Any]):
+    """The events of a task's outlets, created on first access."""
 
     def __missing__(self, asset: Any) -> Any:
         self[asset] = type("Event", (), {"extra": {}})()
@@ -24,5 +24,5 @@ class Events(dict[Any, Any]):
 
 
 def context() -> dict[str, Any]:
-    """A task's context: ``context()["ti"].pushed`` holds what goes to XCom."""
-    return {"ti": TaskInstance(), "outlet_events": Events()}
+    """Return a task context; ``context()["ti"].pushed`` holds what is pushed to XCom."""
+    return {"ti": TaskInstance(), "outlet_events": OutletEvents()}

@@ -1,4 +1,4 @@
-"""PostgreSQL and Redis, where they run: tests that need them are skipped elsewhere, and fail in CI."""
+"""Connections to PostgreSQL and Redis. Tests that need them are skipped where they do not run, but fail in CI."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")
 
 
 def connect_to_postgres(database: str = str(POSTGRES["schema"])) -> Any:
-    """Return a connection of psycopg2 that commits each statement."""
+    """Return a psycopg2 connection in autocommit mode."""
     psycopg2 = pytest.importorskip("psycopg2")
     parts = {"host": POSTGRES["host"], "port": POSTGRES["port"], "user": POSTGRES["login"]}
     try:
         connection = psycopg2.connect(dbname=database, **parts)
     except psycopg2.OperationalError as error:
-        _is_missing(f"PostgreSQL is not running at {POSTGRES['host']}:{POSTGRES['port']}", error)
+        _skip_or_fail(f"PostgreSQL is not running at {POSTGRES['host']}:{POSTGRES['port']}", error)
     connection.autocommit = True
     return connection
 
 
 def connect_to_redis() -> Any:
-    """Return a client of Redis."""
+    """Return a Redis client."""
     redis = pytest.importorskip("redis")
     client = redis.Redis.from_url(REDIS_URL)
     try:
         client.ping()
     except redis.ConnectionError as error:
-        _is_missing(f"Redis is not running at {REDIS_URL}", error)
+        _skip_or_fail(f"Redis is not running at {REDIS_URL}", error)
     return client
 
 
-def _is_missing(what: str, error: Exception) -> NoReturn:
+def _skip_or_fail(what: str, error: Exception) -> NoReturn:
     if os.environ.get("CI"):
         raise error
     pytest.skip(f"{what}: {error}")

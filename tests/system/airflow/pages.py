@@ -1,4 +1,4 @@
-"""Pages of Airflow 3 as a person uses them: what is clicked, filled in and read."""
+"""Pages of Airflow 3's UI: what a person clicks, fills in and reads."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from urllib.parse import quote
 from playwright.sync_api import expect
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import FloatRect, Locator, Page
 
-# The code without the numbers before its lines.
+# The code without line numbers.
 _CODE_ALONE = """code => {
     const copy = code.cloneNode(true);
     copy.querySelectorAll(".linenumber").forEach(number => number.remove());
@@ -30,7 +30,7 @@ class ConnectionForm:
     dialog: Locator
 
     def choose_type(self, name: str) -> None:
-        """Choose the connection's type by the first letters of its name."""
+        """Choose the connection type by the first letters of its name."""
         box = self.dialog.get_by_role("combobox", name="Connection Type")
         box.click()
         box.fill(name[:4])
@@ -39,7 +39,7 @@ class ConnectionForm:
         expect(self.field("Host")).to_be_visible()
 
     def field(self, label: str) -> Locator:
-        """Return the field with this label; a star that marks it as required is no part of that."""
+        """Return the field with this label, with or without the star of a required field."""
         return self.dialog.get_by_label(re.compile(rf"^{re.escape(label)}\s*\*?$"))
 
     def fill(self, values: Mapping[str, str]) -> None:
@@ -48,7 +48,7 @@ class ConnectionForm:
             self.field(label).fill(value)
 
     def open_extra_fields(self) -> None:
-        """Show the fields of the connection's type, and hide the others."""
+        """Show the fields of the connection type, and hide the others."""
         self.dialog.get_by_role("button", name="Extra Fields", exact=True).click()
         expect(self.extra_field("timeout")).to_be_visible()
         expect(self.field("Host")).to_be_hidden()
@@ -71,27 +71,27 @@ class ConnectionsPage:
 
     @classmethod
     def opened(cls, page: Page, url: str) -> ConnectionsPage:
-        """Go there."""
+        """Open the page."""
         page.goto(f"{url}/connections")
         return cls(page)
 
     def add(self) -> ConnectionForm:
-        """Open the form of a new connection."""
+        """Open the form for a new connection."""
         self.page.get_by_role("button", name="Add Connection").click()
         return self._form()
 
     def edit(self, connection_id: str) -> ConnectionForm:
-        """Open the form of a connection that is there."""
+        """Open the form of an existing connection."""
         self._row(connection_id).get_by_role("button", name="Edit Connection").click()
         return self._form()
 
     def test(self, connection_id: str) -> str:
-        """Test a connection, and return what the page says: a headline, and a line of text."""
-        self.page.reload()  # what an earlier test said stays as long as the pointer happens to be there
-        told = self.page.get_by_role("status").filter(has_text="Test Connection")
+        """Test a connection, and return the message: a headline, and a line of text."""
+        self.page.reload()  # an earlier message stays while the pointer is on it
+        message = self.page.get_by_role("status").filter(has_text="Test Connection")
         self._row(connection_id).get_by_role("button", name="Test Connection").click()
-        expect(told).to_be_visible()
-        return told.inner_text()
+        expect(message).to_be_visible()
+        return message.inner_text()
 
     def _row(self, connection_id: str) -> Locator:
         return self.page.get_by_role("row").filter(has=self.page.get_by_role("cell", name=connection_id))
@@ -104,13 +104,13 @@ class ConnectionsPage:
 
 @dataclass(frozen=True)
 class TaskPage:
-    """What Airflow shows of one task instance."""
+    """The page of a task instance."""
 
     page: Page
 
     @classmethod
     def opened(cls, page: Page, url: str, task: Mapping[str, Any]) -> TaskPage:
-        """Go there; its log is what is shown first."""
+        """Open the page, which shows the log first."""
         run = f"{url}/dags/{task['dag_id']}/runs/{quote(task['dag_run_id'], safe=':+')}"
         mapped = f"/mapped/{task['map_index']}" if task["map_index"] >= 0 else ""
         page.goto(f"{run}/tasks/{task['task_id']}{mapped}")
@@ -121,13 +121,13 @@ class TaskPage:
         return self.page.get_by_test_id("virtualized-list")
 
     def rendered(self, field: str) -> Any:
-        """Return a template field as its tab shows it, read as JSON."""
+        """Return a rendered template field, read as JSON."""
         self._open("Rendered Templates")
         row = self.page.get_by_role("row").filter(has=self.page.get_by_role("cell", name=field, exact=True))
         return json.loads(row.locator("code").evaluate(_CODE_ALONE))
 
     def xcom(self, key: str) -> Any:
-        """Return what the button beside an XCom copies; the page itself shows no more than its first lines."""
+        """Return what the button beside an XCom copies; the page shows only the first lines."""
         self._open("Storage")
         self._open("XCom")
         row = self.page.get_by_role("row").filter(has=self.page.get_by_role("cell", name=key, exact=True))
@@ -137,3 +137,14 @@ class TaskPage:
 
     def _open(self, tab: str) -> None:
         self.page.get_by_role("link", name=tab, exact=True).click()
+
+
+def around(parts: Sequence[Locator], margin: int) -> FloatRect:
+    """Return the rectangle around elements that have stopped moving, with a margin."""
+    for part in parts:
+        part.hover(trial=True)
+    boxes = [box for part in parts if (box := part.bounding_box())]
+    left, top = (min(box[side] for box in boxes) - margin for side in ("x", "y"))
+    right = max(box["x"] + box["width"] for box in boxes) + margin
+    bottom = max(box["y"] + box["height"] for box in boxes) + margin
+    return {"x": left, "y": top, "width": right - left, "height": bottom - top}

@@ -1,4 +1,4 @@
-"""A proxy that tunnels (``CONNECT``) to one place of this machine, whatever host it is asked for."""
+"""A proxy whose tunnels (``CONNECT``) lead to one port of this machine, whatever the host in the request."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_LONGEST_S = 20.0
+_TIMEOUT_S = 20.0
 
 
 class ConnectProxy:
     """
-    Use it as a context manager; its state is the first lines and ``Proxy-Authorization`` headers that it was sent.
+    Used as a context manager. Its state: the request lines and ``Proxy-Authorization`` headers that it received.
 
-    :param port: where its tunnels lead, on this machine.
-    :param status: what it answers instead of opening a tunnel, such as ``"407 Who are you"``.
+    :param port: the port that its tunnels lead to.
+    :param status: the response instead of a tunnel, such as ``"407 Proxy Authentication Required"``.
     """
 
     def __init__(self, port: int, status: str = "") -> None:
@@ -41,7 +41,7 @@ class ConnectProxy:
                 each.shutdown(socket.SHUT_RDWR)
             each.close()
         for thread in self._threads:
-            thread.join(_LONGEST_S)
+            thread.join(_TIMEOUT_S)
 
     def _start(self, target: Callable[..., None], *args: object) -> None:
         thread = threading.Thread(target=target, args=args, daemon=True, name="connect-proxy")
@@ -55,7 +55,7 @@ class ConnectProxy:
 
     def _serve(self, client: socket.socket) -> None:
         self._open.append(client)
-        client.settimeout(_LONGEST_S)
+        client.settimeout(_TIMEOUT_S)
         with suppress(OSError):
             head = b""
             while b"\r\n\r\n" not in head:
@@ -67,7 +67,7 @@ class ConnectProxy:
                 client.sendall(f"HTTP/1.1 {self._status}\r\nContent-Length: 0\r\n\r\n".encode())
                 client.close()
                 return
-            server = socket.create_connection(("127.0.0.1", self._port), _LONGEST_S)
+            server = socket.create_connection(("127.0.0.1", self._port), _TIMEOUT_S)
             self._open.append(server)
             client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
             self._start(_pump, server, client)

@@ -1,9 +1,8 @@
-"""The REST API of a running Airflow, of either line: what a person would click, as functions."""
+"""The REST API of a running Airflow 2 or 3, as functions."""
 
 from __future__ import annotations
 
 import json
-import time
 from base64 import b64encode
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -11,36 +10,19 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlencode
 from urllib.request import Request, urlopen
 
-from demo.processes import DemoError
+from tests.support.processes import SetupError, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 Json = dict[str, Any]
 
-_LOOK_EVERY_S = 0.25
 _TIMEOUT_S = 30.0
 ENDED = ("success", "failed")
 
 
-def wait_for(what: str, look: Callable[[], Any], timeout_s: float) -> Any:
-    """
-    Look again and again until something is there, and return it.
-
-    :param what: what is waited for, in words.
-    :param look: returns something true once it is there.
-    :raises DemoError: if it is not there in time; says what was seen last.
-    """
-    deadline = time.monotonic() + timeout_s
-    while not (seen := look()):
-        if time.monotonic() > deadline:
-            raise DemoError(f"Waited {timeout_s:.0f} s for {what}, and saw {seen!r}.")
-        time.sleep(_LOOK_EVERY_S)
-    return seen
-
-
-class RestError(DemoError):
-    """Airflow refused a request, or cannot be reached; ``status`` is 0 then."""
+class RestError(SetupError):
+    """Airflow rejected a request, or cannot be reached; ``status`` is 0 if there was no response."""
 
     def __init__(self, message: str, status: int = 0) -> None:
         super().__init__(message)
@@ -54,7 +36,7 @@ class Rest:
 
     :param url: address of its web server, without a path.
     :param line: ``2`` or ``3``: Airflow's major version.
-    :param authorization: value of the header of this name; see :meth:`log_in`.
+    :param authorization: value of the ``Authorization`` header; see :meth:`log_in`.
     """
 
     url: str
@@ -63,9 +45,9 @@ class Rest:
 
     def log_in(self, password: str) -> Rest:
         """
-        Return the same API, as seen by the user ``admin``.
+        Return the same API with the credentials of the user ``admin``.
 
-        :param password: that of the user on Airflow 2; on 3 everybody is let in without one.
+        :param password: the user's password on Airflow 2; Airflow 3 needs none.
         """
         if self.line == 2:
             basic = b64encode(f"admin:{password}".encode()).decode()
@@ -75,23 +57,23 @@ class Rest:
 
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None, **query: Any) -> Any:
         """
-        Send a request to ``/api/v1`` or ``/api/v2``, and return the JSON of the answer.
+        Send a request to ``/api/v1`` or ``/api/v2``, and return the JSON of the response.
 
-        :raises RestError: if it is refused.
+        :raises RestError: if it is rejected.
         """
         answer = self._send(method, f"{self._prefix}{path}", body, **query)
         return json.loads(answer) if answer else None
 
     # Set up
 
-    def is_healthy(self) -> bool:
-        """Whether every component that this line has is at work."""
+    def is_healthy(self, *, triggerer: bool = True) -> bool:
+        """Return whether every component is running; ``triggerer=False`` leaves out the triggerer."""
         try:
             health = self.call("GET", "/monitor/health" if self.line == 3 else "/health")
         except RestError:
             return False
-        parts = ["metadatabase", "scheduler", "triggerer", *(["dag_processor"] if self.line == 3 else [])]
-        return all(health[part]["status"] == "healthy" for part in parts)
+        parts = {"metadatabase": True, "scheduler": True, "triggerer": triggerer, "dag_processor": self.line == 3}
+        return all(health[part]["status"] == "healthy" for part, needed in parts.items() if needed)
 
     def add_connection(self, connection_id: str, parts: Mapping[str, Any]) -> None:
         """Add a connection; ``parts`` are ``conn_type``, ``host``, ``login``, …"""
@@ -102,46 +84,36 @@ class Rest:
         self.call("POST", "/pools", {"name": name, "slots": slots})
 
     def dag(self, dag_id: str) -> Json:
-        """Return a DAG, or nothing while Airflow has not read its file yet."""
-        try:
-            dag: Json = self.call("GET", f"/dags/{dag_id}")
-        except RestError as error:
-            if error.status != 404:
-                raise
-            return {}
-        return dag
+        """Return a DAG, or an empty dict if Airflow has not read its file yet."""
+        return self._find(f"/dags/{dag_id}")
 
     def import_errors(self) -> list[Json]:
         """Return the DAG files that cannot be imported, each with its traceback."""
-        errors: list[Json] = self.call("GET", "/importErrors")["import_errors"]
-        return errors
+        return self.call("GET", "/importErrors")["import_errors"]
 
     # Runs
 
     def unpause(self, dag_id: str) -> None:
-        """Let a DAG run."""
+        """Unpause a DAG."""
         self.call("PATCH", f"/dags/{dag_id}", {"is_paused": False})
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any]) -> str:
         """Start a run, and return its id."""
         body = {"conf": dict(conf), **({"logical_date": None} if self.line == 3 else {})}
-        run_id: str = self.call("POST", f"/dags/{dag_id}/dagRuns", body)["dag_run_id"]
-        return run_id
+        return self.call("POST", f"/dags/{dag_id}/dagRuns", body)["dag_run_id"]
 
     def runs(self, dag_id: str) -> list[Json]:
-        """Return the runs of a DAG, the oldest first."""
-        runs: list[Json] = self.call("GET", f"/dags/{dag_id}/dagRuns", order_by="start_date")["dag_runs"]
-        return runs
+        """Return the runs of a DAG, oldest first."""
+        return self.call("GET", f"/dags/{dag_id}/dagRuns", order_by="start_date")["dag_runs"]
 
     def wait_for_run(self, dag_id: str, run_id: str, timeout_s: float) -> str:
-        """Return the state in which a run ended."""
+        """Wait until a run has ended, and return its state."""
 
         def ended() -> str | None:
             run = self.call("GET", f"/dags/{dag_id}/dagRuns/{quote(run_id)}")
             return run["state"] if run["state"] in ENDED else None
 
-        state: str = wait_for(f"the run {run_id} of {dag_id}", ended, timeout_s)
-        return state
+        return wait_for(f"the run {run_id} of {dag_id}", ended, timeout_s)
 
     # Task instances
 
@@ -151,9 +123,8 @@ class Rest:
         return sorted(found, key=lambda task: (task["task_id"], task["map_index"]))
 
     def task(self, dag_id: str, run_id: str, task_id: str) -> Json:
-        """Return a task instance that is not mapped."""
-        task: Json = self.call("GET", f"{self._run(dag_id, run_id)}/taskInstances/{task_id}")
-        return task
+        """Return the instance of a task that is not mapped."""
+        return self.call("GET", f"{self._run(dag_id, run_id)}/taskInstances/{task_id}")
 
     def xcom(self, task: Json, key: str = "return_value") -> Any:
         """Return what a task instance pushed."""
@@ -161,13 +132,13 @@ class Rest:
         return self.call("GET", path, map_index=task["map_index"], stringify="false")["value"]
 
     def log(self, task: Json, attempt: int = 1) -> str:
-        """Return the log of one attempt of a task instance, with all that Airflow knows of each line."""
+        """Return the log of one attempt of a task instance, with the level and details of each line."""
         path = f"{self._prefix}{self._path(task)}/logs/{attempt}"
         accept = "text/plain" if self.line == 2 else "application/json"
         text = self._send("GET", path, accept=accept, map_index=task["map_index"], full_content="true")
         if self.line == 2:
             return text
-        # As JSON once more, for the sake of the letters: the answer has escapes.
+        # Encoded again, because the response has escapes in place of letters such as é.
         lines = json.loads(text)["content"]
         return "\n".join(
             "{} {} {}".format(line.pop("level", ""), line.pop("event", ""), json.dumps(line, ensure_ascii=False))
@@ -175,12 +146,12 @@ class Rest:
         )
 
     def set_state(self, task: Json, state: str) -> None:
-        """Mark a task instance as failed or as succeeded, also while it runs."""
+        """Mark a task instance as failed or successful, even while it runs."""
         dry_run = {"dry_run": False} if self.line == 2 else {}
         self.call("PATCH", self._path(task), {"new_state": state, **dry_run})
 
     def clear(self, task: Json) -> None:
-        """Let a task instance that has ended run again."""
+        """Clear a task instance that has ended, so that it runs again."""
         body = {
             "dry_run": False,
             "dag_run_id": task["dag_run_id"],
@@ -191,38 +162,37 @@ class Rest:
         self.call("POST", f"/dags/{task['dag_id']}/clearTaskInstances", body)
 
     def asset_events(self) -> list[Json]:
-        """Return the events of all assets, which Airflow 2 calls datasets, the oldest first."""
+        """Return the events of all assets (datasets in Airflow 2), oldest first."""
         kind = "asset" if self.line == 3 else "dataset"
-        answer = self.call("GET", f"/{kind}s/events", order_by="timestamp", limit=100)
-        events: list[Json] = answer[f"{kind}_events"]
-        return events
+        return self.call("GET", f"/{kind}s/events", order_by="timestamp", limit=100)[f"{kind}_events"]
 
     def events_that_started(self, dag_id: str, run_id: str) -> list[Json]:
-        """Return the asset events for which Airflow started a run."""
+        """Return the asset events that triggered a run."""
         kind = "Asset" if self.line == 3 else "Dataset"
-        answer = self.call("GET", f"{self._run(dag_id, run_id)}/upstream{kind}Events")
-        events: list[Json] = answer[f"{kind.lower()}_events"]
-        return events
+        return self.call("GET", f"{self._run(dag_id, run_id)}/upstream{kind}Events")[f"{kind.lower()}_events"]
 
-    # Questions to a person, on Airflow 3 alone
+    # Questions to a person, only on Airflow 3
 
     def question(self, task: Json) -> Json:
-        """Return what a task asks a person, or nothing while it does not ask."""
-        try:
-            question: Json = self.call("GET", f"{self._path(task)}/-1/hitlDetails")
-        except RestError as error:
-            if error.status != 404:
-                raise
-            return {}
-        return question
+        """Return what a task asks a person, or an empty dict if it asks nothing."""
+        return self._find(f"{self._path(task)}/-1/hitlDetails")
 
     def answer(self, task: Json, option: str) -> None:
-        """Answer what a task asks with one of its options."""
+        """Answer a task's question with one of its options."""
         self.call("PATCH", f"{self._path(task)}/-1/hitlDetails", {"chosen_options": [option], "params_input": {}})
 
     @property
     def _prefix(self) -> str:
         return "/api/v2" if self.line == 3 else "/api/v1"
+
+    def _find(self, path: str) -> Json:
+        """Return the JSON of the response, or an empty dict if it is 404."""
+        try:
+            return self.call("GET", path)
+        except RestError as error:
+            if error.status != 404:
+                raise
+            return {}
 
     def _run(self, dag_id: str, run_id: str) -> str:
         return f"/dags/{dag_id}/dagRuns/{quote(run_id)}"
@@ -243,13 +213,12 @@ class Rest:
             headers["Authorization"] = self.authorization
         url = f"{self.url}{path}" + (f"?{urlencode(query)}" if query else "")
         data = None if body is None else json.dumps(body).encode()
-        request = Request(url, data=data, headers=headers, method=method)  # noqa: S310 - our own http://127.0.0.1
+        request = Request(url, data=data, headers=headers, method=method)
         try:
-            with urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310
-                text: str = answer.read().decode()
-                return text
+            with urlopen(request, timeout=_TIMEOUT_S) as answer:
+                return answer.read().decode()
         except HTTPError as error:
-            said = error.read().decode(errors="replace")[:500]
-            raise RestError(f"Airflow answered {error.code} to {method} {path}: {said}", error.code) from None
+            text = error.read().decode(errors="replace")[:500]
+            raise RestError(f"Airflow answered {method} {path} with {error.code}: {text}", error.code) from None
         except (URLError, OSError) as error:
-            raise RestError(f"Airflow does not answer {method} {path}: {error}") from error
+            raise RestError(f"No response from Airflow to {method} {path}: {error}") from error

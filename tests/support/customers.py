@@ -1,7 +1,7 @@
 """
-Three hundred customers of a shop, and what Envoke knew of them yesterday.
+The data of the demo and the system tests: 300 customers of a shop, and their Envoke contacts as of yesterday.
 
-The same at every call. Nobody here exists: the addresses are of example.com and example.org.
+Every call returns the same customers. They are made up; their addresses are of example.com and example.org.
 """
 
 from __future__ import annotations
@@ -13,20 +13,23 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 Row = dict[str, Any]
+#: Email address, field, old value, new value.
+Change = tuple[str, str, str, str]
 
 COUNT = 300
 CHANGED_SINCE = "2026-03-02"
 
-#: The customer that is updated alone, by e-mail.
+#: The customer that is updated on its own, by email address.
 ONE_EMAIL = "francois.lefebvre@example.com"
-#: Asked Envoke not to be written to.
+#: Has withdrawn its consent.
 REVOKED_EMAIL = "bjorn.sjoberg@example.org"
-#: Is in the warehouse alone.
+#: Is in the warehouse but not in Envoke.
 UNKNOWN_EMAIL = "zoe.nguyen@example.com"
-#: Has a phone number in Envoke, and none in the warehouse.
+#: Has a phone number in Envoke but not in the warehouse.
 NO_PHONE_EMAIL = "aicha.benali@example.org"
 
 TABLE = """
@@ -55,7 +58,7 @@ _LAST_NAMES = (
 _COMPANIES = ("Atelier Boréal", "Café du Marché", "Érablière Nord", "Harbour & Sons", "Librairie Tournesol", None)
 _CITIES = ("Gatineau", "Laval", "Lévis", "Montréal", "Québec", "Saguenay", "Sherbrooke", "Toronto", "Vancouver")
 
-# email -> what Envoke still has, what the warehouse has by now
+# email -> the fields as they are in Envoke, those that have changed in the warehouse
 _CHANGES: dict[str, tuple[Row, Row]] = {
     ONE_EMAIL: (
         {"first_name": "Francois", "last_name": "Lefebvre", "city": "Laval", "phone": "+1 450 555 0101"},
@@ -85,7 +88,7 @@ _CHANGES: dict[str, tuple[Row, Row]] = {
 
 
 def customers() -> list[Row]:
-    """Return the warehouse's rows: those that changed are the last ones."""
+    """Return the rows of the warehouse; those that have changed come last."""
     rows = []
     for number, row in enumerate(_yesterday(), 1):
         _, change = _CHANGES.get(row["email"], ({}, {}))
@@ -96,17 +99,28 @@ def customers() -> list[Row]:
 
 
 def contacts() -> list[Row]:
-    """Return what Envoke knew before: every customer but one, and consents that the warehouse knows nothing of."""
+    """Return the contacts in Envoke: every customer but one, with consents that are not in the warehouse."""
     known = [row for row in _yesterday() if row["email"] != UNKNOWN_EMAIL]
     return [{"id": number, **_contact(row)} for number, row in enumerate(known, 1001)]
 
 
 def fill_warehouse(path: Path, rows: list[Row]) -> None:
-    """Write the table ``customers`` into a new SQLite database."""
+    """Create the table ``customers`` in a new SQLite database."""
     with closing(sqlite3.connect(path)) as database, database:
         database.execute(TABLE)
-        marks = ", ".join(f":{name}" for name in COLUMNS)
-        database.executemany(f"INSERT INTO customers VALUES ({marks})", rows)  # noqa: S608 - names of ours
+        placeholders = ", ".join(f":{name}" for name in COLUMNS)
+        database.executemany(f"INSERT INTO customers VALUES ({placeholders})", rows)
+
+
+def changes(before: Iterable[Row], after: Iterable[Row]) -> list[Change]:
+    """Return every field of a contact whose value differs from before; an empty text is the same as no value."""
+    old = {contact["id"]: contact for contact in before}
+    return [
+        (contact["email"], field, *(str(each.get(field) or "") for each in (old[contact["id"]], contact)))
+        for contact in after
+        for field in COLUMNS
+        if (contact.get(field) or "") != (old[contact["id"]].get(field) or "")
+    ]
 
 
 def _contact(row: Row) -> Row:
@@ -118,7 +132,7 @@ def _contact(row: Row) -> Row:
 
 
 def _yesterday() -> list[Row]:
-    chance = random.Random(_SEED)  # noqa: S311 - the same people every time is what is wanted
+    chance = random.Random(_SEED)
     others = COUNT - len(_CHANGES)
     rows = [_person(chance, number) for number in range(1, others + 1)]
     for number, (email, (before, _)) in enumerate(_CHANGES.items(), others + 1):
@@ -143,6 +157,6 @@ def _person(chance: random.Random, number: int) -> Row:
 
 
 def _plain(name: str) -> str:
-    """Write a name as it stands in an address: ``Éric-Noël`` becomes ``ericnoel``."""
+    """Return a name as it is written in an address: ``Éric-Noël`` becomes ``ericnoel``."""
     decomposed = unicodedata.normalize("NFKD", name.lower())
     return "".join(letter for letter in decomposed if letter.isascii() and letter.isalpha())

@@ -1,4 +1,4 @@
-"""Airflow 2.11 or 3 without a scheduler: a home of its own, and runs of a DAG in this process."""
+"""Airflow 2.11 or 3 without a scheduler: its own home directory, and DAG runs in this process."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 def environment(home: Path) -> dict[str, str]:
     """
-    Return the environment variables of an Airflow that keeps to itself.
+    Return the environment variables of an Airflow that keeps all of its files in one directory.
 
-    They have to be set before anything of Airflow is imported.
+    Set them before anything of Airflow is imported.
 
-    :param home: an existing directory; the configuration, the database and the logs go there.
+    :param home: an existing directory for the configuration, the database and the logs.
     """
-    # Every run of dag.test() parses the DAGs folder again: an empty one takes no time.
+    # Every dag.test() parses the DAGs folder; an empty one takes no time.
     dags = home / "dags"
     dags.mkdir(exist_ok=True)
     scheme = "sqlite://"
@@ -32,7 +32,7 @@ def environment(home: Path) -> dict[str, str]:
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"{scheme}/{home / 'airflow.db'}",
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
-        "AIRFLOW__METRICS__TIMER_UNIT_CONSISTENCY": "True",  # 2.11 warns of the old way whoever uses it
+        "AIRFLOW__METRICS__TIMER_UNIT_CONSISTENCY": "True",  # without it, 2.11 logs a deprecation warning
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "SCARF_ANALYTICS": "false",
     }
@@ -50,30 +50,39 @@ def migrate() -> None:
     :raises subprocess.CalledProcessError: if that fails; its ``output`` says why.
     """
     command = [sys.executable, "-m", "airflow", "db", "migrate"]
-    subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # noqa: S603 - our own words
+    subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
 def run_dag(dag: DAG, **kwargs: Any) -> DagRun:
     """
-    Run a DAG once in this process, all of its tasks one after the other, and return the run.
+    Run a DAG once in this process, one task after the other, and return the run.
 
-    A task that fails leaves a run in the state ``failed``; nothing is raised. It is not tried again, whatever
-    its ``retries``: ``dag.test()`` would sit there for the whole ``retry_delay``.
+    If a task fails, the state of the run is ``failed``; nothing is raised. Failed tasks are not retried.
 
     :param dag: the DAG; it need not be in the DAGs folder.
     :param kwargs: arguments of ``dag.test()``, such as ``run_conf``.
     """
-    from airflow import __version__  # noqa: PLC0415 - only once the environment is set
+    from airflow import __version__  # only once the environment is set
 
-    _give_up_at_once(dag)
-    for task in dag.tasks:
-        task.retries = 0  # dag.test() would wait out the retry delay
+    _remove_retries(dag)
     if not __version__.startswith("2."):
         _register(dag)
     return dag.test(**kwargs)
 
 
-def _give_up_at_once(dag: DAG) -> None:
+def states(run: DagRun) -> dict[str, str]:
+    """Return the state of each task of a run."""
+    return {task.task_id: str(task.state) for task in run.get_task_instances()}
+
+
+def result(run: DagRun, task_id: str, map_index: int = -1) -> Any:
+    """Return what a task of a run left in XCom."""
+    task = next(task for task in run.get_task_instances() if task.task_id == task_id)
+    return task.xcom_pull(task_ids=task_id, map_indexes=map_index)
+
+
+def _remove_retries(dag: DAG) -> None:
+    """Set the retries of all tasks to 0: ``dag.test()`` would wait for the whole retry delay."""
     for task in dag.tasks:
         if hasattr(task, "partial_kwargs"):  # a mapped task
             task.partial_kwargs["retries"] = 0
@@ -82,13 +91,13 @@ def _give_up_at_once(dag: DAG) -> None:
 
 
 def _register(dag: DAG) -> None:
-    """Airflow 3 runs what its database knows: put the DAG there, as the DAG processor would."""
-    from airflow.dag_processing.bundles.manager import DagBundlesManager  # noqa: PLC0415
+    """Put the DAG into the database, as the DAG processor would: Airflow 3 runs only what is there."""
+    from airflow.dag_processing.bundles.manager import DagBundlesManager
 
     try:
-        from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db  # noqa: PLC0415
+        from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
     except ImportError:  # Airflow 3.0 and 3.1
-        from airflow.models.dagbag import DagBag, sync_bag_to_db  # noqa: PLC0415
+        from airflow.models.dagbag import DagBag, sync_bag_to_db
 
     DagBundlesManager().sync_bundles_to_db()
     bag = DagBag(dag_folder=os.devnull)

@@ -1,4 +1,4 @@
-"""What ``make airflow`` starts, and what it leaves behind."""
+"""``make airflow``: what it starts, and that it leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from urllib.request import urlopen
 
 import pytest
 
-from demo import customers
-from demo.rest import Rest, wait_for
-from demo.standalone import LINE
-from tests.leftovers import addresses, end_processes_of, listens, processes_of
-from tests.system.conftest import EXAMPLES, ROOT
+from tests.support import EXAMPLES, ROOT, customers
+from tests.support.leftovers import addresses, end_processes_of, listens, processes_of
+from tests.support.processes import wait_for
+from tests.system.airflow.rest import Rest
+from tests.system.airflow.standalone import LINE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,16 +27,16 @@ SOME_TEST = "tests/system/test_standalone.py::test_no_dag_file_fails_to_import"
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Iterator[Path]:
-    """A temporary directory; processes that name it are ended."""
+    """A temporary directory; processes that use it are killed at the end."""
     yield tmp_path
     end_processes_of(tmp_path)
 
 
 @pytest.fixture
-def play(directory: Path) -> Iterator[subprocess.Popen[str]]:
-    """It, started without a terminal; its temporary directory is made in ``directory``."""
+def command(directory: Path) -> Iterator[subprocess.Popen[str]]:
+    """The command, started without a terminal; its temporary files are in ``directory``."""
     process = subprocess.Popen(
-        [sys.executable, "-B", "-m", "demo.play"],
+        [sys.executable, "-B", "-m", "demo.run_airflow"],
         cwd=ROOT,
         env={**os.environ, "TMPDIR": str(directory)},
         stdin=subprocess.DEVNULL,
@@ -49,18 +49,20 @@ def play(directory: Path) -> Iterator[subprocess.Popen[str]]:
     process.wait()
 
 
-def read_until(play: subprocess.Popen[str], words: str) -> str:
-    assert play.stdout
+def read_until(command: subprocess.Popen[str], words: str) -> str:
+    assert command.stdout
     head = ""
     while words not in head:
-        letter = play.stdout.read(1)
+        letter = command.stdout.read(1)
         assert letter, head
         head += letter
     return head
 
 
-def test_it_starts_what_it_says_and_ctrl_c_stops_it_all(play: subprocess.Popen[str], directory: Path) -> None:
-    head = read_until(play, "Ctrl-C stops it all.")
+def test_it_starts_airflow_and_the_sandbox_and_ctrl_c_stops_both(
+    command: subprocess.Popen[str], directory: Path
+) -> None:
+    head = read_until(command, "to stop everything.")
     rest = Rest(re.findall(r"Airflow +(http://[\w.:]+)/", head)[0], LINE)
     password = re.search(r"log in as admin with the password (\S+)", head)
     rest = rest.log_in(password[1] if password else "")
@@ -70,8 +72,8 @@ def test_it_starts_what_it_says_and_ctrl_c_stops_it_all(play: subprocess.Popen[s
     with urlopen(f"{sandbox}/", timeout=10) as answer:
         page = answer.read().decode()
 
-    play.send_signal(signal.SIGINT)
-    rest_of_output, _ = play.communicate(timeout=60)
+    command.send_signal(signal.SIGINT)
+    rest_of_output, _ = command.communicate(timeout=60)
 
     assert bool(password) is (LINE == 2)
     assert str(EXAMPLES) in head
@@ -80,23 +82,23 @@ def test_it_starts_what_it_says_and_ctrl_c_stops_it_all(play: subprocess.Popen[s
     assert len(running) > 4, "scheduler, triggerer, web server, sandbox"
     assert rest_of_output.endswith("Stopped. Nothing is left running.\n")
     assert "Traceback" not in rest_of_output
-    assert play.returncode == 0
+    assert command.returncode == 0
     assert_nothing_is_left(head, directory)
 
 
-def test_it_can_be_stopped_while_it_starts(play: subprocess.Popen[str], directory: Path) -> None:
-    read_until(play, "...")
+def test_it_can_be_stopped_while_it_starts(command: subprocess.Popen[str], directory: Path) -> None:
+    read_until(command, "...")
     wait_for("Airflow to have begun", lambda: len(processes_of(directory)) > 2, 60)
 
-    play.send_signal(signal.SIGTERM)
-    output, _ = play.communicate(timeout=60)
+    command.send_signal(signal.SIGTERM)
+    output, _ = command.communicate(timeout=60)
 
     assert output.endswith("Stopped. Nothing is left running.\n")
     assert "Traceback" not in output
     assert_nothing_is_left("", directory)
 
 
-def test_tests_that_are_stopped_leave_nothing_behind_either(directory: Path) -> None:
+def test_an_interrupted_test_run_leaves_nothing_behind(directory: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "pytest", "-p", "no:cacheprovider", "--basetemp", directory / "t", SOME_TEST],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""Twenty thousand customers in PostgreSQL, and an account of Envoke in which one contact in 49 differs."""
+"""20,000 customers in PostgreSQL, and their Envoke contacts, of which one in 49 differs."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
-from demo import customers
 from example_dags.envoke_sharded_sync import SHARDS
-from tests.services import connect_to_postgres
+from tests.support import customers
+from tests.support.services import connect_to_postgres
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from demo.customers import Row
+    from tests.support.customers import Row
 
 ROWS = 20_000
-DIFFER = range(49, ROWS + 1, 49)  # 49 and 4 have no divisor in common: as many of them in every shard
+DIFFER = range(49, ROWS + 1, 49)  # 49 and 4 have no common divisor, so every shard has the same number of them
 SHARD_ROWS, SHARD_DIFFER = ROWS // SHARDS, len(DIFFER) // SHARDS
 EMAILS = [f"p{number}@example.com" for number in range(1, ROWS + 1)]
 
@@ -26,7 +26,7 @@ CITY = "Trois-Rivières"
 
 
 def contacts() -> list[Row]:
-    """What Envoke knows: the contact's id is the customer's number, so its shard can be told."""
+    """Return the contacts; their ids are the customers' numbers, from which the shard follows."""
     return [
         {"id": number, "email": email, "first_name": "Zoé", "city": "Laval" if number in DIFFER else CITY}
         for number, email in enumerate(EMAILS, 1)
@@ -34,7 +34,7 @@ def contacts() -> list[Row]:
 
 
 def fill(database: str) -> None:
-    """Create the warehouse's table in a database of PostgreSQL."""
+    """Create and fill the table ``customers`` in a PostgreSQL database."""
     with closing(connect_to_postgres(database)) as connection, connection.cursor() as cursor:
         cursor.execute(customers.TABLE)
         cursor.execute(
@@ -45,8 +45,8 @@ def fill(database: str) -> None:
         )
 
 
-def asked_for(requests: Iterable[Row]) -> Counter[str]:
-    """E-mail address -> how often its contact was read."""
+def reads(requests: Iterable[Row]) -> Counter[str]:
+    """Return email address -> how often its contact was read."""
     return Counter(
         value
         for request in requests
@@ -57,7 +57,7 @@ def asked_for(requests: Iterable[Row]) -> Counter[str]:
 
 
 def written(requests: Iterable[Row]) -> list[tuple[int, dict[str, Any]]]:
-    """Id and new values of every update that was carried out, the first one first."""
+    """Return the id and the new values of every applied update, in order."""
     return [
         (int(request["path"].rpartition("/")[2]), json.loads(request["body"]))
         for request in requests
@@ -66,16 +66,16 @@ def written(requests: Iterable[Row]) -> list[tuple[int, dict[str, Any]]]:
 
 
 def written_by_shard(requests: Iterable[Row]) -> Counter[int]:
-    """Shard -> how many updates of its contacts were carried out."""
+    """Return shard -> how many updates of its contacts were applied."""
     return Counter(number % SHARDS for number, _ in written(requests))
 
 
-def before_a_second_try(requests: Iterable[Row]) -> list[Row]:
-    """The requests until a contact is read again, as a shard does that is tried again."""
+def before_a_retry(requests: Iterable[Row]) -> list[Row]:
+    """Return the requests up to the one that reads a contact again, as the retry of a shard does."""
     seen: Counter[str] = Counter()
     first = []
     for request in requests:
-        seen.update(asked_for([request]))
+        seen.update(reads([request]))
         if seen and max(seen.values()) > 1:
             break
         first.append(request)

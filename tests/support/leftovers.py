@@ -1,4 +1,4 @@
-"""What a process that ended may have left behind."""
+"""Find the processes and open ports that a process left behind."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ if TYPE_CHECKING:
 
 
 def addresses(output: str) -> list[tuple[str, int]]:
-    """Host and port of every ``http://`` address in a text."""
+    """Return the host and port of every ``http://`` URL in a text."""
     return [(host, int(port)) for host, port in re.findall(r"http://([\w.]+):(\d+)", output)]
 
 
 def listens(at: tuple[str, int]) -> bool:
+    """Return whether something accepts connections at a host and port."""
     with socket.socket() as probe:
         return probe.connect_ex(at) == 0
 
 
 def processes_of(directory: Path) -> list[psutil.Process]:
-    """The running processes that name a directory: in the command, in the environment, or as where they are."""
+    """Return the processes with a directory in their command, their environment or their working directory."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -37,7 +38,7 @@ def processes_of(directory: Path) -> list[psutil.Process]:
 
 
 def end_processes_of(directory: Path) -> None:
-    """For the end of a test that has failed."""
+    """Kill the processes of a directory, in case a test has failed."""
     for process in processes_of(directory):
         with suppress(psutil.NoSuchProcess):
             process.kill()

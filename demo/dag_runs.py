@@ -1,8 +1,8 @@
 """
-The demo's Airflow: runs the example DAGs in this process and tells the parent process how each went.
+Runs the demo's DAGs in this process, and reports each result to the parent process.
 
-Started as ``python -m demo.runs FD``: a line of JSON for each run goes to the file descriptor FD. All that
-Airflow prints goes to standard output, as ever.
+Started as ``python -m demo.dag_runs FD``: writes a line of JSON for each run to the file descriptor FD. Airflow's
+own output goes to standard output.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import sys
 from importlib import import_module
 from typing import Any
 
-from demo import customers
-from demo.local_airflow import run_dag
+from tests.support import customers
+from tests.support.airflow import run_dag
 
 RUNS: tuple[tuple[str, dict[str, str]], ...] = (
     ("envoke_update_by_email", {"email": customers.ONE_EMAIL}),
@@ -24,7 +24,7 @@ RUNS: tuple[tuple[str, dict[str, str]], ...] = (
 
 
 def run_all(report_to: int) -> None:
-    """Run the DAGs of :data:`RUNS` in their order, up to one that fails."""
+    """Run the DAGs of :data:`RUNS` in their order; stop after the first that fails."""
     with os.fdopen(report_to, "w", encoding="utf-8") as report:
         for dag_id, conf in RUNS:
             outcome = _run(dag_id, conf)
@@ -35,18 +35,10 @@ def run_all(report_to: int) -> None:
 
 
 def _run(dag_id: str, conf: dict[str, str]) -> dict[str, Any]:
-    dag = import_module(f"example_dags.{dag_id}").dag
-    run = run_dag(dag, run_conf=conf)
-    return {
-        "dag_id": dag_id,
-        "state": run.state,
-        "result": [_result(task) for task in run.get_task_instances()][-1],
-    }
-
-
-def _result(task: Any) -> Any:
-    """What a task left in XCom."""
-    return task.xcom_pull(task_ids=task.task_id)
+    """Run a DAG, and return its state and what its last task left in XCom."""
+    run = run_dag(import_module(f"example_dags.{dag_id}").dag, run_conf=conf)
+    last = run.get_task_instances()[-1]
+    return {"state": run.state, "result": last.xcom_pull(task_ids=last.task_id)}
 
 
 if __name__ == "__main__":

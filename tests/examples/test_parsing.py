@@ -1,0 +1,56 @@
+"""Every example parses with nothing configured."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support import ROOT
+from tests.support.airflow import without_airflow
+from tests.support.examples import ASKING, CAN_ASK, NAMES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+WITHOUT_HITL = """
+import sys
+sys.modules["airflow.providers.standard.operators.hitl"] = None
+"""
+
+
+def parse(script: str, home: Path) -> str:
+    """Run a script that imports examples, in an Airflow with nothing configured; return its last line."""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env={**without_airflow(dict(os.environ)), "AIRFLOW_HOME": str(home), "PYTHONWARNINGS": "default"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert [line for line in done.stderr.splitlines() if "Warning" in line and "envoke" in line] == []
+    return done.stdout.splitlines()[-1]
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if CAN_ASK or name not in ASKING])
+def test_an_example_parses_with_nothing_configured(name: str, tmp_path: Path) -> None:
+    script = f"import example_dags.{name} as example; print(example.dag.dag_id, len(example.dag.doc_md) > 100)"
+
+    assert parse(script, tmp_path) == f"{name} True"
+
+
+@pytest.mark.parametrize("name", sorted(ASKING))
+def test_an_example_that_asks_a_person_defines_no_dag_where_airflow_cannot_ask(name: str, tmp_path: Path) -> None:
+    script = f"import example_dags.{name} as example; print(hasattr(example, 'dag'))"
+
+    assert parse(WITHOUT_HITL + script if CAN_ASK else script, tmp_path) == "False"
+
+
+def test_there_are_examples() -> None:
+    assert {"envoke_update_by_email", "envoke_update_by_remote_id", "envoke_update_many"} <= set(NAMES)
