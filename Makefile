@@ -1,5 +1,5 @@
-# Needs GNU make and Python 3.11 or newer; everything else goes into .venv/.
-# pip's own configuration (an index mirror, a proxy) counts as it does anywhere.
+# Needs GNU make and Python 3.11 or newer. Everything else is installed into .venv/.
+# pip uses its normal configuration, such as an index mirror or a proxy.
 
 PYTHON ?= python3
 AIRFLOW ?= 3
@@ -11,44 +11,45 @@ RELEASE_3.1 := 3.1.8
 RELEASE_2.11 := 2.11.2
 
 ifeq ($(filter $(AIRFLOW),$(LINES)),)
-$(error AIRFLOW=$(AIRFLOW) is not known here: say AIRFLOW=3, AIRFLOW=3.1 or AIRFLOW=2.11)
+$(error AIRFLOW=$(AIRFLOW) is not supported: use AIRFLOW=3, AIRFLOW=3.1 or AIRFLOW=2.11)
 endif
 
-# Of Airflow 3.1, what it does otherwise: metadata, form, commands, runs of the examples.
-TESTS_3.1 := tests/test_imports.py tests/test_packaging.py tests/test_example_dags.py tests/test_example_syncs.py \
-	tests/test_example_events.py
+# On Airflow 3.1, only what differs there is tested: metadata, form, commands, runs of the examples.
+TESTS_3.1 := tests/test_imports.py tests/test_packaging.py tests/examples/test_parsing.py tests/examples/test_updates.py \
+	tests/examples/test_syncs.py tests/examples/test_events.py
 
 BIN := .venv/airflow-$(AIRFLOW)/bin
 STAMP := .venv/airflow-$(AIRFLOW)/.installed
 BIN_3 := .venv/airflow-3/bin
 STAMP_3 := .venv/airflow-3/.installed
-# Here the provider is installed from its wheel, as users install it.
+# In this environment the provider is installed from its wheel, as users install it.
 SYSTEM := .venv/system-$(AIRFLOW)
 
-# -qq: errors only. Warnings of pip are about the machine, not about this project.
+# -qq: errors only. pip's warnings are about the machine, not about this project.
 PIP_INSTALL := -m pip install -qq --disable-pip-version-check --no-input
 CHECK_PYTHON := command -v $(PYTHON) >/dev/null && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-	|| { echo "Python 3.11 or newer is needed, and $(PYTHON) is not: PYTHON=python3.12 make ..." >&2; exit 1; }
+	|| { echo "Python 3.11 or newer is needed, but $(PYTHON) is older or missing: PYTHON=python3.12 make ..." >&2; exit 1; }
 
 .PHONY: help
 help:
 	@echo "make test          run the whole test suite on Airflow 3 (AIRFLOW=2.11 make test: on Airflow 2.11)"
-	@echo "make test-all      run it on both, and a part of it on Airflow 3.1"
-	@echo "make test-system   run the examples under a real scheduler, with the provider from its wheel (AIRFLOW=2.11 too);"
-	@echo "                   on Airflow 3 with Celery as well, where PostgreSQL and Redis run"
-	@echo "make screenshots   take the pictures in README anew, by the tests of Airflow's pages in Chromium"
+	@echo "make test-all      run it on Airflow 3 and 2.11, and a part of it on 3.1"
+	@echo "make test-system   run the examples under a real scheduler, with the provider from its wheel (also AIRFLOW=2.11);"
+	@echo "                   on Airflow 3 also with Celery, if PostgreSQL and Redis are running"
+	@echo "make messages      record the messages that people read in tests/messages.txt, for review in its diff"
+	@echo "make screenshots   take the pictures of README again, with the tests of Airflow's pages in Chromium"
 	@echo "make lint          check style, format, types and known vulnerabilities"
-	@echo "make demo          update contacts of a local stand-in of Envoke from an SQLite warehouse, by Airflow"
-	@echo "make airflow       play: Airflow with the example DAGs, a warehouse and that stand-in, until Ctrl-C"
-	@echo "make sandbox       start that stand-in on http://127.0.0.1:8025, until Ctrl-C"
-	@echo "make venv          make the environment .venv/airflow-3 that all of these use (they do it themselves)"
-	@echo "make constraints   resolve the pinned versions in constraints/ anew, on Python 3.11"
-	@echo "make clean         remove .venv and what the tools left behind"
+	@echo "make demo          sync an SQLite warehouse with a local sandbox of Envoke, by Airflow"
+	@echo "make airflow       run Airflow with the example DAGs, a warehouse and that sandbox, until Ctrl-C"
+	@echo "make sandbox       start that sandbox on http://127.0.0.1:8025, until Ctrl-C"
+	@echo "make venv          create the environment .venv/airflow-3 (the other targets create it when they need it)"
+	@echo "make constraints   resolve the pinned versions in constraints/ again, with Python 3.11"
+	@echo "make clean         remove .venv, caches and builds"
 
 .PHONY: venv
 venv: $(STAMP)
 
-# Rebuilt when what is to be installed has changed; the project itself is installed in editable mode.
+# Rebuilt when the dependencies change. The project itself is installed in editable mode.
 .venv/airflow-%/.installed: pyproject.toml constraints/airflow-%.txt
 	@$(CHECK_PYTHON)
 	@echo "Installing Airflow $* into .venv/airflow-$* (a minute or two)"
@@ -74,7 +75,7 @@ test-all:
 	@$(@D)/bin/python $(PIP_INSTALL) -c constraints/airflow-$*.txt '.[dev]'
 	@touch $@
 
-# -P: the tests' own process, too, has the provider from the wheel and not from this directory.
+# -P: the tests, too, import the provider from the wheel and not from this directory.
 .PHONY: test-system
 test-system: $(SYSTEM)/.installed
 	@echo "Building the wheel, and testing it under Airflow $(AIRFLOW)"
@@ -84,7 +85,12 @@ test-system: $(SYSTEM)/.installed
 	@$(SYSTEM)/bin/python $(PIP_INSTALL) --no-deps --force-reinstall $(SYSTEM)/wheel/*.whl
 	@$(SYSTEM)/bin/python -P -m pytest $(or $(PYTEST_ARGS),tests/system)
 
-# The tests that write them are the tests of Airflow's pages; Chromium has to be there.
+# Runs the tests that check messages; they write the snapshot instead of comparing with it.
+.PHONY: messages
+messages: $(STAMP_3)
+	@$(BIN_3)/python -m pytest -q --record-messages $(PYTEST_ARGS)
+
+# The tests of Airflow's pages take the pictures. They need Chromium.
 .PHONY: screenshots
 screenshots:
 	@SCREENSHOTS=docs/images $(MAKE) --no-print-directory test-system AIRFLOW=3 PYTEST_ARGS=tests/system/test_browser.py
@@ -100,21 +106,21 @@ lint: $(STAMP_3)
 	@echo "Checking types (mypy --strict)"
 	@$(BIN_3)/mypy
 
-# -B: nothing is left behind outside of .venv, not even compiled Python.
+# -B: write no compiled Python, so that nothing is left outside of .venv.
 .PHONY: demo
 demo: $(STAMP)
 	@$(BIN)/python -B -m demo
 
 .PHONY: airflow
 airflow: $(STAMP)
-	@$(BIN)/python -B -m demo.play
+	@$(BIN)/python -B -m demo.run_airflow
 
 .PHONY: sandbox
 sandbox: $(STAMP)
 	@$(BIN)/python -m airflow_provider_envoke.sandbox --port 8025
 
-# After a change of the dependencies, or to take newer releases: resolves without constraints in a fresh
-# environment, tests nothing. Use Python 3.11, the oldest one supported, so that the pins exist for all.
+# Run this after the dependencies change, or to update the pins. It resolves them in a new environment, without
+# constraints, and runs no tests. Use Python 3.11, the oldest supported version, so that the pins work with all.
 .PHONY: constraints
 constraints:
 	@$(CHECK_PYTHON)
@@ -123,7 +129,7 @@ constraints:
 		echo "Resolving Airflow $$release for constraints/airflow-$$line.txt"; \
 		rm -rf .venv/fresh && $(PYTHON) -m venv .venv/fresh \
 		&& .venv/fresh/bin/python $(PIP_INSTALL) apache-airflow==$$release -e '.[dev]' \
-		&& { echo "# Made by 'make constraints': what the tests of this line run with."; \
+		&& { echo "# Made by 'make constraints': the versions that the tests of this line use."; \
 			.venv/fresh/bin/python -m pip freeze --disable-pip-version-check --exclude-editable; } \
 			> .venv/fresh/constraints.txt \
 		&& mv .venv/fresh/constraints.txt constraints/airflow-$$line.txt && rm -rf .venv/fresh || exit 1; \

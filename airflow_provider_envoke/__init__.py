@@ -1,3 +1,3 @@
-"""Apache Airflow provider for Envoke, a Canadian e-mail marketing service."""
+"""Apache Airflow provider for Envoke, a Canadian email marketing service."""
 
 __version__ = "0.1.0"

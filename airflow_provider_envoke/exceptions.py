@@ -1,62 +1,58 @@
 """
-What can go wrong, as one tree.
+The exceptions of this provider.
 
 EnvokeError
-├ EnvokeConfigError         the connection or an argument; the message names what to change
-├ EnvokeDataError           a row: its number, its fields and the rules they break; never its values
-├ EnvokeAPIError            the service's answer: status, method, path, messages
+├ EnvokeConfigError         invalid connection or arguments; the message names what to change
+├ EnvokeDataError           an invalid row: its number, its fields and the rules they break; never its values
+├ EnvokeAPIError            a failed request: status, method, path, messages
 │ ├ EnvokeAuthError         401, 403
 │ ├ EnvokeNotFoundError     the contact does not exist
 │ ├ EnvokeRejectedError     any other refusal; retrying cannot help
 │ └ EnvokeTransientError    429, 5xx, broken or unreadable answers, timeouts; retrying may help
-└ EnvokeSyncError           a run that ended with too many rejects, or early; carries the report
-  └ EnvokePlanError         a plan that changes more than max_changes allows; retrying cannot help
+└ EnvokeSyncError           a run that stopped early or rejected too many rows; carries the report
+  └ EnvokePlanError         a plan with more changes than max_changes allows; retrying cannot help
 
-None of them carries credentials or a contact's values: messages of the service pass through
-:func:`airflow_provider_envoke.core.masking.mask_emails` first.
+No exception contains credentials or the values of a contact. All of them can be pickled.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from airflow_provider_envoke.core.fields import Violation
-    from airflow_provider_envoke.core.report import SyncReport
-
 
 class EnvokeError(Exception):
-    """The root: catch this to catch everything that the provider raises itself."""
+    """Base class of all exceptions that this provider raises."""
 
 
 class EnvokeConfigError(EnvokeError):
-    """A connection or an argument that cannot work. The message names what to change."""
+    """The connection or an argument is invalid. The message names what to change."""
 
 
 class EnvokeDataError(EnvokeError):
     """
-    A row that cannot be sent as it is.
+    A row cannot be sent as it is.
 
     :param message: what is wrong, without any value of the row.
-    :param violations: every rule that the row breaks, found at once.
+    :param violations: one ``(field, reason, message)`` for each broken rule; ``reason`` is a stable code.
     """
 
-    def __init__(self, message: str, violations: Sequence[Violation] = ()) -> None:
+    def __init__(self, message: str, violations: tuple[tuple[str, str, str], ...] = ()) -> None:
         super().__init__(message)
-        self.violations = tuple(violations)
+        self.violations: tuple[tuple[str, str, str], ...] = tuple(
+            (field, reason, text) for field, reason, text in violations
+        )
 
 
 class EnvokeAPIError(EnvokeError):
     """
-    An answer of the service that is not a success, or no answer at all.
+    A request failed, or got no answer.
 
-    :param message: the whole text that a person reads.
-    :param status: HTTP status, or ``None`` where no answer was read.
+    :param message: the full error message.
+    :param status: HTTP status, or ``None`` if no answer was received.
     :param method: HTTP method of the request.
-    :param path: path of the request as a template, such as ``/v1/contacts/{id}``.
-    :param messages: the service's own messages, with e-mail addresses masked.
+    :param path: path template of the request, such as ``/v1/contacts/{id}``.
+    :param messages: the messages of the service, with email addresses masked.
+    :param retry_after: seconds to wait, as requested by the service, or ``None``.
+    :param may_have_arrived: of an :class:`EnvokeTransientError`: whether the service may have carried out the
+        request.
     """
 
     def __init__(
@@ -66,17 +62,21 @@ class EnvokeAPIError(EnvokeError):
         status: int | None = None,
         method: str = "",
         path: str = "",
-        messages: Sequence[str] = (),
+        messages: tuple[str, ...] = (),
+        retry_after: float | None = None,
+        may_have_arrived: bool = True,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.method = method
         self.path = path
         self.messages = tuple(messages)
+        self.retry_after = retry_after
+        self.may_have_arrived = may_have_arrived
 
 
 class EnvokeAuthError(EnvokeAPIError):
-    """The credentials were refused: 401 or 403."""
+    """Envoke rejected the credentials (401 or 403)."""
 
 
 class EnvokeNotFoundError(EnvokeAPIError):
@@ -84,44 +84,25 @@ class EnvokeNotFoundError(EnvokeAPIError):
 
 
 class EnvokeRejectedError(EnvokeAPIError):
-    """The service refused the request, and would refuse it again."""
+    """Envoke rejected the request. Sending it again cannot help."""
 
 
 class EnvokeTransientError(EnvokeAPIError):
-    """
-    Something that may pass: 429, 5xx, timeouts, connections that broke, answers that cannot be read.
-
-    :param retry_after: seconds that the service asked to wait, or ``None``.
-    :param may_have_arrived: whether the service may have carried out the request all the same.
-    """
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        status: int | None = None,
-        method: str = "",
-        path: str = "",
-        messages: Sequence[str] = (),
-        retry_after: float | None = None,
-        may_have_arrived: bool = True,
-    ) -> None:
-        super().__init__(message, status=status, method=method, path=path, messages=messages)
-        self.retry_after = retry_after
-        self.may_have_arrived = may_have_arrived
+    """A failure that may be temporary: 429, 5xx, a timeout, a broken connection or an unreadable answer."""
 
 
 class EnvokeSyncError(EnvokeError):
     """
-    A run that ended with too many rejects, or early.
+    A run stopped early or rejected too many rows.
 
-    :param report: what became of the rows, without personal data.
+    :param message: what happened and what to do.
+    :param report: the run's report as a dict, without personal data.
     """
 
-    def __init__(self, message: str, report: SyncReport | None = None) -> None:
+    def __init__(self, message: str, report: dict[str, object] | None = None) -> None:
         super().__init__(message)
         self.report = report
 
 
 class EnvokePlanError(EnvokeSyncError):
-    """A plan that changes more than ``max_changes`` allows. Somebody has to look before it is carried out."""
+    """The plan has more changes than ``max_changes`` allows. It needs to be reviewed before it is applied."""

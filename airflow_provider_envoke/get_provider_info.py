@@ -1,4 +1,4 @@
-"""What Airflow reads about the provider, without importing the rest of it."""
+"""What Airflow reads about the provider. It imports nothing else of the package."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from typing import Any
 CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     "timeout": {
         "label": "Timeout (seconds)",
-        "description": "How long one request may take. Default 30.",
+        "description": "Timeout of one request. Default: 30.",
         "schema": {"type": ["number", "null"], "exclusiveMinimum": 0, "maximum": 600, "default": 30},
     },
     "max_retries": {
         "label": "Retries",
-        "description": "How often a request is sent again after a failure that may pass. Default 5.",
+        "description": "How many times a request is sent again after a temporary failure. Default: 5.",
         "schema": {"type": ["integer", "null"], "minimum": 0, "maximum": 20, "default": 5},
     },
     "requests_per_second": {
         "label": "Requests per second",
-        "description": "Limit on the rate of requests of one task. Empty: no limit.",
+        "description": "Maximum rate of the requests of one task. Empty: no limit.",
         "schema": {"type": ["number", "null"], "exclusiveMinimum": 0, "maximum": 10000},
     },
     "ca_bundle": {
         "label": "CA bundle",
-        "description": "Path of a PEM file with the certificate authorities to trust. Empty: the usual ones.",
+        "description": "Path of a PEM file with the certificate authorities to trust. Empty: the default ones.",
         "schema": {"type": ["string", "null"]},
     },
 }
 
 CONNECTION_BEHAVIOUR: dict[str, Any] = {
-    # The port stays visible: the form of Airflow 3.3 cannot test a connection whose port is hidden.
+    # The port is not hidden, because the form of Airflow 3.3 cannot test a connection with a hidden port.
     "hidden-fields": ["schema"],
     "relabeling": {"login": "API ID", "password": "API key"},
     "placeholders": {
@@ -40,11 +40,11 @@ CONNECTION_BEHAVIOUR: dict[str, Any] = {
 
 
 def get_provider_info() -> dict[str, Any]:
-    """Return the provider's metadata, in the shape of Airflow's ``provider_info.schema.json``."""
+    """Return the provider's metadata, as Airflow's ``provider_info.schema.json`` defines it."""
     return {
         "package-name": "airflow-provider-envoke",
         "name": "Envoke",
-        "description": "Keeps the contacts of an Envoke account in line with a warehouse.",
+        "description": "Keeps the contacts of an Envoke account in sync with a warehouse.",
         "integrations": [
             {
                 "integration-name": "Envoke",

@@ -1,9 +1,9 @@
 """
-What importing an operator costs a DAG parser.
+How long it takes to import an operator, compared with ``HttpOperator``.
 
-Prints the milliseconds that ``import MODULE`` adds in a process that has imported ``airflow.sdk`` (on Airflow 2
-``airflow.models``), median of 5 fresh processes, for this provider's operator beside ``HttpOperator``, and
-whether ``requests`` or ``aiohttp`` came along.
+Prints how many milliseconds ``import MODULE`` takes in a process that has already imported ``airflow.sdk`` (on
+Airflow 2: ``airflow.models``), and whether it loads ``requests`` or ``aiohttp``. Each time is the median of 5
+fresh processes.
 
     python benchmarks/import_time.py
 """
@@ -36,7 +36,7 @@ print(json.dumps([seconds, sorted({"requests", "aiohttp"} & (set(sys.modules) - 
 
 
 def measure(module: str) -> tuple[float, list[str]]:
-    """Return the median of the seconds, and which network libraries the import loaded."""
+    """Return the median time in seconds, and the network libraries that the import loads."""
     results = []
     for _ in range(RUNS):
         output = subprocess.run([sys.executable, "-c", PROBE, module], capture_output=True, text=True, check=True)
@@ -45,12 +45,12 @@ def measure(module: str) -> tuple[float, list[str]]:
 
 
 def main() -> None:
-    """Print a line for each module."""
-    compileall.compile_dir(Path(__file__).parents[1] / "airflow_provider_envoke", quiet=2)  # as pip does
+    """Print one line for each module."""
+    compileall.compile_dir(Path(__file__).parents[1] / "airflow_provider_envoke", quiet=2)  # pip does this too
     for module in MODULES:
         seconds, loaded = measure(module)
-        along = ", ".join(loaded) or "neither requests nor aiohttp"
-        print(f"{module:45} {1000 * seconds:7.1f} ms   loads {along}")
+        libraries = ", ".join(loaded) or "neither requests nor aiohttp"
+        print(f"{module:45} {1000 * seconds:7.1f} ms   loads {libraries}")
 
 
 if __name__ == "__main__":

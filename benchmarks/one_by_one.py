@@ -1,8 +1,9 @@
 """
-1,000 updates through one ``EnvokeHook``, beside 1,000 through ``HttpHook.run``.
+1,000 updates through one ``EnvokeHook``, compared with 1,000 through ``HttpHook.run``.
 
-Both send the same bodies to the sandbox in its own process, at 0 ms of latency, in turns, three times; the best
-time of each counts. Printed are the seconds, the processor seconds of this process, and the ratios.
+Both send the same bodies to the sandbox, which runs in its own process without latency. They take turns, three
+times each, and the best time of each counts. Prints the seconds, the processor seconds of this process, and the
+ratios.
 
     python benchmarks/one_by_one.py
 """
@@ -26,7 +27,7 @@ ROUNDS = 3
 
 
 def main() -> None:
-    """Run both and print the ratios."""
+    """Run both, and print the times and the ratios."""
     contacts = [{"email": f"person{number}@example.com"} for number in range(UPDATES)]
     with TemporaryDirectory() as home, sandbox_process(contacts) as url:
         os.environ["AIRFLOW_HOME"] = home
@@ -46,7 +47,7 @@ def main() -> None:
 
 
 def timed(send: Callable[[list[dict[str, Any]]], None], bodies: list[dict[str, Any]]) -> tuple[float, float]:
-    """Return the seconds and the processor seconds that sending takes."""
+    """Return how many seconds and processor seconds it takes to send the bodies."""
     start, start_cpu = time.perf_counter(), time.process_time()
     send(bodies)
     return time.perf_counter() - start, time.process_time() - start_cpu

@@ -1,7 +1,7 @@
 """
-How many rows a second are planned: a row becomes a payload, its key is claimed, it is compared with its contact.
+How many rows per second are planned: build the payload, check for duplicates, compare with the contact.
 
-Nothing is sent and nothing differs. One process, best of 3.
+Sends nothing; no row differs. One process, best of 3.
 
     python benchmarks/planning.py
 """
@@ -11,15 +11,15 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from airflow_provider_envoke.core.options import SyncOptions
-from airflow_provider_envoke.core.plan import decide
-from airflow_provider_envoke.sync.intake import BATCH_ROWS, Intake
+from airflow_provider_envoke.sync import SyncOptions
+from airflow_provider_envoke.sync.compare import compare
+from airflow_provider_envoke.sync.rows import BATCH_ROWS, RowReader
 
 ROWS, ROUNDS = 50_000, 3
 
 
 def row(number: int) -> dict[str, Any]:
-    """Return one customer, as the nightly example has them."""
+    """Return one customer, with the columns of the nightly example."""
     return {
         "email": f"person{number}@example.com",
         "first_name": "Frédérique",
@@ -32,16 +32,16 @@ def row(number: int) -> dict[str, Any]:
 
 
 def plan(rows: list[dict[str, Any]], contacts: dict[str, dict[str, Any]]) -> float:
-    """Return the seconds that planning takes."""
+    """Return how many seconds planning takes."""
     start = time.perf_counter()
-    intake = Intake(SyncOptions())
+    options = SyncOptions()
+    reader = RowReader(options)
     unchanged = 0
     for first in range(0, len(rows), BATCH_ROWS):
-        for batch in intake.batches(rows[first : first + BATCH_ROWS]):
-            for wanted in batch.wanted:
-                decision = decide(wanted, [contacts[wanted.key]], keyfield="email")
-                unchanged += decision.action == "unchanged"
-    intake.close()
+        for batch in reader.batches(rows[first : first + BATCH_ROWS]):
+            for desired in batch.desired:
+                unchanged += compare(desired, [contacts[desired.key]], options).action == "unchanged"
+    reader.close()
     if unchanged != len(rows):
         raise RuntimeError(f"{unchanged} of {len(rows)} unchanged")
     return time.perf_counter() - start
@@ -51,7 +51,7 @@ def main() -> None:
     """Print the rate."""
     rows = [row(number) for number in range(ROWS)]
     contacts = {row["email"]: {**row, "company": "", "id": number} for number, row in enumerate(rows, start=1)}
-    print(f"{ROWS / min(plan(rows, contacts) for _ in range(ROUNDS)):.0f} rows planned a second")
+    print(f"{ROWS / min(plan(rows, contacts) for _ in range(ROUNDS)):.0f} rows planned per second")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
--- PATCH by e-mail over 100,000 contacts, for wrk; see sandbox_wrk.py.
+-- For wrk: updates 100,000 contacts in random order, found by email address. See sandbox_wrk.py.
 wrk.method = "PATCH"
 wrk.headers["Authorization"] = "Basic c2FuZGJveC1pZDpzYW5kYm94LWtleQ=="
 wrk.headers["Content-Type"] = "application/json"

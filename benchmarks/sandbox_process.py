@@ -1,4 +1,4 @@
-"""The sandbox in a process of its own, so that it does not share the client's processor time."""
+"""Runs the sandbox in its own process, so that it does not use the client's processor time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ API_ID, API_KEY = "sandbox-id", "sandbox-key"
 
 @contextmanager
 def sandbox_process(contacts: list[dict[str, Any]], latency_ms: int = 0) -> Iterator[str]:
-    """Start a sandbox that holds these contacts, yield its URL, and stop it."""
+    """Start a sandbox with these contacts, yield its URL, and stop it at the end."""
     with TemporaryDirectory() as directory:
         seed = Path(directory) / "contacts.json"
         seed.write_text(json.dumps(contacts))

@@ -1,5 +1,7 @@
 """
-How many PATCH a second the sandbox serves on one core, asked by ``wrk`` on another (Debian's package wrk).
+How many PATCH requests per second the sandbox answers on one core. ``wrk`` sends them from another core.
+
+Requires Debian's package ``wrk``.
 
     python benchmarks/sandbox_wrk.py
 """
@@ -20,18 +22,18 @@ SCRIPT = Path(__file__).with_name("sandbox_patch.lua")
 
 
 def main() -> int:
-    """Print the rate, and the answers that were not 200."""
+    """Print the rate, and the number of responses other than 200."""
     if shutil.which("wrk") is None:
         print("wrk is not installed (Debian: apt-get install wrk)")
         return 2
-    os.sched_setaffinity(0, {0})  # the sandbox inherits it
+    os.sched_setaffinity(0, {0})  # the sandbox inherits this
     with sandbox_process([{"email": f"person{number}@example.com"} for number in range(CONTACTS)]) as url:
         os.sched_setaffinity(0, {(os.cpu_count() or 1) - 1})
         command = ["wrk", "-t1", "-c32", f"-d{SECONDS}s", "-s", str(SCRIPT), url]
         output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     rate = re.search(r"Requests/sec:\s+([\d.]+)", output)
     bad = re.search(r"Non-2xx.*", output)
-    print(f"{rate[1] if rate else '?'} PATCH a second; {bad[0] if bad else 'all of them answered 200'}")
+    print(f"{rate[1] if rate else '?'} PATCH requests per second; {bad[0] if bad else 'all responses were 200'}")
     return 0
 
 

@@ -1,11 +1,13 @@
 """
-What becomes of a table when a third of the requests fails: 10,000 rows of every kind, three seeds.
+What happens to a table when almost a third of the requests fail: 10,000 rows of every kind.
 
-1. every fault of the sandbox that passes, in equal parts, 30 % together;
-2. faults that stay, on chosen contacts: ten of each kind.
+1. Temporary faults: every temporary fault of the sandbox, in equal parts, 30 % of the requests in total; three
+   seeds.
+2. Permanent faults: every write of some contacts fails, ten contacts for each kind of fault.
 
-Beside the run a model of a few lines says how the account has to end, which requests may come in, and which rows
-have to be rejected, and why. The timeout is 0.3 s and the pauses are short, so that it takes minutes, not hours.
+A short reference model computes how the account must look at the end, which writes may arrive, and which rows
+must be rejected and for which reason. The timeout is 0.3 s and the pauses are short, so the benchmark takes
+minutes, not hours.
 
     python benchmarks/survival.py
 """
@@ -18,14 +20,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for the model, which the tests use too
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for the reference model, which the tests use too
 
-from airflow_provider_envoke.core import retry
-from airflow_provider_envoke.core.config import EnvokeConfig
-from airflow_provider_envoke.core.options import SyncOptions
+from airflow_provider_envoke.client import retry
 from airflow_provider_envoke.sandbox.thread import Sandbox
-from airflow_provider_envoke.sync import SyncRun
-from tests.sync.surviving import (
+from airflow_provider_envoke.sync import EnvokeConfig, SyncOptions, SyncRun
+from tests.support.survival import (
     PASSING,
     PERMANENTLY,
     choose,
@@ -41,57 +41,58 @@ from tests.sync.surviving import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow_provider_envoke.core.report import Reject
-    from tests.sync.surviving import Case
+    from airflow_provider_envoke.sync import Reject
+    from tests.support.survival import Case
 
-ROWS, SHARE, SEEDS, TIMES = 10_000, 0.3, (1, 2, 3), 10
-TIMEOUT_S, MAX_RETRIES, CONCURRENCY, KEPT = 0.3, 20, 32, 1_000_000
+ROWS, SHARE, SEEDS, CONTACTS_PER_FAULT = 10_000, 0.3, (1, 2, 3), 10
+TIMEOUT_S, MAX_RETRIES, CONCURRENCY, KEEP_REQUESTS = 0.3, 20, 32, 1_000_000
 
 COLUMNS = (
     "faults",
     "seed",
     "requests",
-    "struck",
+    "with a fault",
     "updated",
     "created",
     "unchanged",
     "rejected",
     "wrong outcomes",
     "wrong contacts",
-    "not asked",
-    "lost",
+    "unrequested writes",
+    "lost writes",
     "seconds",
 )
 
 
 def main() -> int:
-    """Print the table; the exit code is 1 if anything was wrong."""
+    """Print the table. The exit status is 1 if anything is wrong."""
     logging.disable(logging.WARNING)
     retry._FIRST_BACK_OFF_S = 0.02
-    print(f"{ROWS} rows, {SHARE:.0%} of the requests struck by {len(PASSING)} kinds of faults that pass;")
-    print(f"{TIMES} contacts each for {len(PERMANENTLY)} kinds that stay\n")
+    print(f"{ROWS} rows; temporary: {len(PASSING)} faults in {SHARE:.0%} of the requests;")
+    print(f"permanent: {len(PERMANENTLY)} faults, {CONTACTS_PER_FAULT} contacts for each\n")
     _print_row(COLUMNS)
     _print_row(["---"] * len(COLUMNS))
-    right = [_passing(seed) for seed in SEEDS]
-    right.append(_permanent())
-    return 0 if all(right) else 1
+    correct = [_temporary(seed) for seed in SEEDS]
+    correct.append(_permanent())
+    return 0 if all(correct) else 1
 
 
-def _passing(seed: int) -> bool:
+def _temporary(seed: int) -> bool:
     table = make_table(ROWS)
-    mix = dict.fromkeys(PASSING, SHARE / len(PASSING))
+    faults = dict.fromkeys(PASSING, SHARE / len(PASSING))
     with Sandbox(
-        contacts_of(table), faults=mix, fault_seed=seed, retry_after_s=0, keep_requests=1_000_000
+        contacts_of(table), faults=faults, fault_seed=seed, retry_after_s=0, keep_requests=KEEP_REQUESTS
     ) as sandbox:
-        return _run("pass", str(seed), sandbox, table, {}, "create", MAX_RETRIES)
+        return _run("temporary", str(seed), sandbox, table, {}, "create", MAX_RETRIES)
 
 
 def _permanent() -> bool:
     table = without_strangers(ROWS)
-    struck = choose(table, TIMES)
-    chosen = emails_of(table, struck)
-    with Sandbox(contacts_of(table), faults_for=chosen, retry_after_s=0, keep_requests=KEPT) as sandbox:
-        return _run("stay", "", sandbox, table, struck, "reject", 2)
+    faults = choose(table, CONTACTS_PER_FAULT)
+    with Sandbox(
+        contacts_of(table), faults_for=emails_of(table, faults), retry_after_s=0, keep_requests=KEEP_REQUESTS
+    ) as sandbox:
+        return _run("permanent", "", sandbox, table, faults, "reject", 2)
 
 
 def _run(
@@ -99,24 +100,25 @@ def _run(
     seed: str,
     sandbox: Sandbox,
     table: Sequence[Case],
-    struck: dict[int, str],
+    permanent: dict[int, str],
     on_missing: str,
     max_retries: int,
 ) -> bool:
+    """Run a sync, compare it with the reference model, print a line, and return whether everything is correct."""
     config = EnvokeConfig(sandbox.api_id, sandbox.api_key, sandbox.url, TIMEOUT_S, max_retries)
     options = SyncOptions(on_missing=on_missing, concurrency=CONCURRENCY)  # type: ignore[arg-type]
     rejects: list[Reject] = []
-    started = time.monotonic()
+    started_s = time.monotonic()
     report = SyncRun(config, options, on_reject=rejects.append).run(case.row for case in table)
-    seconds = time.monotonic() - started
+    seconds = time.monotonic() - started_s
     messages = {reject.row: reject.message for reject in rejects}
-    outcomes = wrong_outcomes(table, report, rejects, struck)
-    outcomes += [f"row {n}" for n, fault in struck.items() if PERMANENTLY[fault][1] not in messages.get(n, "")]
-    unasked, lost = wrong_writes(sandbox, table, struck)
-    contacts = wrong_contacts(sandbox, table, struck)
+    outcomes = wrong_outcomes(table, report, rejects, permanent)
+    outcomes += [f"row {n}" for n, fault in permanent.items() if PERMANENTLY[fault][1] not in messages.get(n, "")]
+    unrequested, lost = wrong_writes(sandbox, table, permanent)
+    contacts = wrong_contacts(sandbox, table, permanent)
     requests, faults = sandbox.stats["requests"], sum(sandbox.stats["faults"].values())
     counts = [report.updated, report.created, report.unchanged, report.rejected]
-    wrong = [len(outcomes), len(contacts), len(unasked), len(lost)]
+    wrong = [len(outcomes), len(contacts), len(unrequested), len(lost)]
     _print_row([name, seed, requests, f"{faults} ({faults / requests:.1%})", *counts, *wrong, f"{seconds:.0f}"])
     return not any(wrong)
 

@@ -1,8 +1,9 @@
 """
-Peak memory of a run, 1,000,000 rows against 10,000, each in a fresh process.
+Peak memory of a run with 1,000,000 rows, compared with 10,000 rows, each in a fresh process.
 
-By remote id, with the guards on that remember keys and addresses; the service answers in the process itself with
-the contacts as they are wanted, so that what is measured is the client side. Prints the peaks and their ratio.
+The key is the remote id, and the guards that remember keys and addresses are on. A fake client answers within
+the process with contacts that equal the rows, so only the memory of the sync is measured. Prints both peaks and
+their ratio.
 
     python benchmarks/sync_memory.py
 """
@@ -16,44 +17,42 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_envoke.clients.bulk import BulkClient
-from airflow_provider_envoke.core.config import EnvokeConfig
-from airflow_provider_envoke.core.options import SyncOptions
-from airflow_provider_envoke.sync import SyncRun
+from airflow_provider_envoke.client.bulk import BulkClient
+from airflow_provider_envoke.sync import EnvokeConfig, SyncOptions, SyncRun
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from airflow_provider_envoke.core.protocol import Request
+    from airflow_provider_envoke.envoke.requests import Request
 
 SMALL, LARGE = 10_000, 1_000_000
 
 
 class EchoClient(BulkClient):
-    """Answers every read with the contacts that were asked for."""
+    """Answers every read with the requested contacts."""
 
     async def send(self, request: Request) -> Any:
-        """Return the contacts, as JSON would bring them."""
+        """Return the contacts, parsed from JSON as in a real run."""
         keys = [value for name, value in request.params if name == "filter[remote_id][$in][]"]
         return json.loads(json.dumps([contact(int(key)) for key in keys]))
 
 
 def contact(number: int) -> dict[str, Any]:
-    """Return one contact as Envoke has it."""
+    """Return one contact of the account."""
     return {"id": number + 1, "remote_id": str(number), "email": f"person{number}@example.com", "city": "Laval"}
 
 
 def rows(count: int) -> Iterator[dict[str, Any]]:
-    """Yield rows that agree with the contacts."""
+    """Yield rows that equal the contacts."""
     for number in range(count):
         yield {"remote_id": str(number), "email": f"person{number}@example.com", "city": "Laval"}
 
 
 def measure(count: int) -> None:
-    """Run in this process, and print its peak in bytes."""
-    from airflow_provider_envoke.sync import pipeline
+    """Run in this process, and print its peak memory in bytes."""
+    from airflow_provider_envoke.sync import run
 
-    pipeline.BulkClient = EchoClient
+    run.BulkClient = EchoClient
     config = EnvokeConfig(api_id="id", api_key="key")
     report = SyncRun(config, SyncOptions(keyfield="remote_id")).run(rows(count))
     if report.unchanged != count:
@@ -62,7 +61,7 @@ def measure(count: int) -> None:
 
 
 def main() -> None:
-    """Measure both, each in a process of its own."""
+    """Measure both, each in its own process."""
     peaks = []
     for count in (SMALL, LARGE):
         command = [sys.executable, __file__, str(count)]

@@ -1,5 +1,6 @@
 """
-What a run costs in requests: 100,000 contacts of which 1,000 differ, found by e-mail; and a second run.
+How many requests a run needs: 100,000 contacts, found by email address, of which 1,000 differ; then a second
+run.
 
     python benchmarks/sync_requests.py
 """
@@ -11,9 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox_process import API_ID, API_KEY, sandbox_process
 
-from airflow_provider_envoke.core.config import EnvokeConfig
-from airflow_provider_envoke.core.options import SyncOptions
-from airflow_provider_envoke.sync import SyncRun
+from airflow_provider_envoke.sync import EnvokeConfig, SyncOptions, SyncRun
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,13 +21,13 @@ CONTACTS, EVERY = 100_000, 100
 
 
 def rows(changed: str) -> Iterator[dict[str, Any]]:
-    """Yield the table: every hundredth row differs from what Envoke has."""
+    """Yield the table: every hundredth row differs from its contact."""
     for number in range(CONTACTS):
         yield {"email": f"person{number}@example.com", "city": changed if number % EVERY == 0 else "Laval"}
 
 
 def main() -> None:
-    """Print the requests of both runs."""
+    """Run twice, and print the requests of each run."""
     logging.disable(logging.INFO)
     with sandbox_process(list(rows("Laval"))) as url:
         config = EnvokeConfig.from_connection(login=API_ID, password=API_KEY, host=url)

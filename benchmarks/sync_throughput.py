@@ -1,12 +1,12 @@
 """
-How fast a table goes over, with ``strategy="all"``: every row is sent.
+How fast a table is sent with ``strategy="all"``, where every row is a request.
 
-Against the sandbox in its own process, rows from SQLite:
+The sandbox runs in its own process; the rows come from SQLite.
 
-1. 5,000 rows at 50 ms a request, 32 at once, beside the ceiling of 32 / 0.05 s = 640 a second;
-2. 3,000 rows at 0 ms, 32 at once, beside a bare ``aiohttp`` loop that sends the same bodies, and beside a loop
-   over ``HttpHook.run`` (1,000 of them), which is what a PythonOperator would do; seconds and processor seconds of
-   this process. In turns, three times, the best of each.
+1. 5,000 rows, 50 ms for each request, 32 at once, compared with the maximum of 32 / 0.05 s = 640 per second.
+2. 3,000 rows, no latency, 32 at once, compared with a bare ``aiohttp`` loop that sends the same bodies, and
+   with 1,000 calls of ``HttpHook.run`` in a loop, as a PythonOperator would make them. Prints the rates and the
+   processor time of this process. They take turns, three times each, and the best time of each counts.
 
     python benchmarks/sync_throughput.py
 """
@@ -28,9 +28,7 @@ from typing import TYPE_CHECKING, Any
 from one_by_one import with_http_hook
 from sandbox_process import API_ID, API_KEY, sandbox_process
 
-from airflow_provider_envoke.core.config import EnvokeConfig
-from airflow_provider_envoke.core.options import SyncOptions
-from airflow_provider_envoke.sync import SyncRun
+from airflow_provider_envoke.sync import EnvokeConfig, SyncOptions, SyncRun
 from airflow_provider_envoke.transfers.sql_to_envoke import stream_rows
 
 if TYPE_CHECKING:
@@ -42,7 +40,7 @@ SLOW_ROWS, FAST_ROWS, HOOK_ROWS, ROUNDS = 5_000, 3_000, 1_000, 3
 
 
 def main() -> None:
-    """Print both tables."""
+    """Run both comparisons."""
     logging.disable(logging.INFO)
     with TemporaryDirectory() as name:
         directory = Path(name)
@@ -52,17 +50,17 @@ def main() -> None:
 
 
 def with_latency(path: Path) -> None:
-    """Compare with the ceiling that concurrency and latency set."""
+    """Compare with the maximum that concurrency and latency allow."""
     with sandbox_process(contacts(SLOW_ROWS), LATENCY_MS) as url:
         seconds, _ = timed(lambda: sync(url, warehouse(path, SLOW_ROWS, "A")))
-    ceiling = CONCURRENCY / (LATENCY_MS / 1000)
+    maximum = CONCURRENCY / (LATENCY_MS / 1000)
     rate = SLOW_ROWS / seconds
-    print(f"{SLOW_ROWS} rows, {LATENCY_MS} ms, concurrency {CONCURRENCY}: {rate:.0f}/s of {ceiling:.0f}/s", end="")
-    print(f" = {rate / ceiling:.0%} of the ceiling")
+    print(f"{SLOW_ROWS} rows, {LATENCY_MS} ms, concurrency {CONCURRENCY}: {rate:.0f}/s of {maximum:.0f}/s", end="")
+    print(f" = {rate / maximum:.0%} of the maximum")
 
 
 def without_latency(path: Path) -> None:
-    """Compare with a bare loop, and with HttpHook."""
+    """Compare with a bare aiohttp loop and with HttpHook."""
     best: dict[str, tuple[float, float]] = {}
     with sandbox_process(contacts(FAST_ROWS)) as url:
         connection = {"conn_type": "http", "host": url, "login": API_ID, "password": API_KEY}
@@ -89,7 +87,7 @@ def without_latency(path: Path) -> None:
 
 
 def sync(url: str, path: Path) -> None:
-    """Send every row of the warehouse."""
+    """Send every row of the warehouse in a SyncRun."""
     config = EnvokeConfig.from_connection(login=API_ID, password=API_KEY, host=url)
     run = SyncRun(config, SyncOptions(strategy="all", concurrency=CONCURRENCY))
     with closing(stream_rows(sqlite3.connect(path), "SELECT email, city FROM customers")) as rows:
@@ -99,7 +97,7 @@ def sync(url: str, path: Path) -> None:
 
 
 async def bare(url: str, bodies: list[dict[str, Any]]) -> None:
-    """Send the same with as little as can be."""
+    """Send the bodies with as little code as possible."""
     import aiohttp
 
     waiting = iter(bodies)
@@ -117,12 +115,12 @@ async def bare(url: str, bodies: list[dict[str, Any]]) -> None:
 
 
 def contacts(count: int) -> list[dict[str, Any]]:
-    """Return contacts for the sandbox."""
+    """Return the contacts that the sandbox starts with."""
     return [{"email": f"person{number}@example.com"} for number in range(count)]
 
 
 def warehouse(path: Path, count: int, city: str) -> Path:
-    """Write the table anew."""
+    """Create the table, and return the path of the database."""
     with closing(sqlite3.connect(path)) as database, database:
         database.execute("DROP TABLE IF EXISTS customers")
         database.execute("CREATE TABLE customers (email TEXT, city TEXT)")
@@ -132,7 +130,7 @@ def warehouse(path: Path, count: int, city: str) -> Path:
 
 
 def timed(action: Callable[[], None]) -> tuple[float, float]:
-    """Return the seconds and the processor seconds that an action takes."""
+    """Return how many seconds and processor seconds an action takes."""
     start, start_cpu = time.perf_counter(), time.process_time()
     action()
     return time.perf_counter() - start, time.process_time() - start_cpu

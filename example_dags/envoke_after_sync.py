@@ -1,12 +1,12 @@
 """
 ### What comes after a sync
 
-Started by Airflow whenever `envoke_nightly_sync` has updated the asset `envoke://account/contacts`. The asset's
-event carries the sync's report: its counts and reasons, no personal data. `look_at_reports` fails if rows were
-rejected, so that whatever tells you of failed tasks tells you of them: the sync itself takes a few for normal
+Airflow starts this DAG whenever `envoke_nightly_sync` updates the asset `envoke://account/contacts`. The
+asset's event contains the report of the sync: counts and reasons, no personal data. `look_at_reports` fails if
+rows were rejected, so your alerts for failed tasks cover them too. The sync itself accepts a few rejected rows
 (`max_rejects`).
 
-Instead, or after it, put what else depends on the contacts: a campaign, a check, a copy back into the warehouse.
+Add your own tasks here, or use them instead: a campaign, a check, a copy back to the warehouse.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 def reports_of(context: Any) -> list[dict[str, Any]]:
-    """Return the reports of the syncs that started this run; none, if a person did."""
+    """Return the reports of the syncs that started this run; an empty list if a person started it."""
     if "triggering_asset_events" in context:
         events = context["triggering_asset_events"].get(CONTACTS, [])
     else:  # Airflow 2.11
@@ -34,14 +34,14 @@ def reports_of(context: Any) -> list[dict[str, Any]]:
 
 @task
 def look_at_reports(**context: Any) -> None:
-    """Fail if a sync has rejected rows."""
+    """Fail if a sync rejected rows."""
     reasons: Counter[str] = Counter()
     for report in reports_of(context):
         log.info("%s rows, %s updated, %s rejected", report["rows"], report["updated"], report["rejected"])
         reasons.update(report["reasons"])
     if reasons:
         raise AirflowFailException(
-            f"{reasons.total()} rows were not written to Envoke: {dict(reasons)}. To see which, start "
+            f"{reasons.total()} rows were not written to Envoke: {dict(reasons)}. To see which ones, run "
             "envoke_nightly_sync with a folder in its parameter rejects."
         )
 

@@ -1,16 +1,16 @@
 """
-### A person looks at the plan before it is carried out
+### A person approves the plan before anything is written
 
-For Airflow 3.1 and later; on older versions this file defines no DAG.
+Requires Airflow 3.1 or later; on older versions this file defines no DAG.
 
-`plan` compares the warehouse with Envoke and writes nothing. `approve` shows what would change (how many contacts,
-in which fields, which changes of consent, a few masked examples) under *Required Actions*, and waits. After
-*Approve*, `sync` writes; after *Reject* it is skipped, and nothing is written.
+`plan` compares the warehouse with Envoke and writes nothing. `approve` shows under *Required Actions* what
+would change (how many contacts, which fields, changes of consent, a few masked examples) and waits. After
+*Approve*, `sync` writes. After *Reject*, it is skipped and nothing is written.
 
-For no more rows than was approved: if more would change by then, because the table has moved on, `sync` writes
-nothing and fails. Start the DAG again for a new plan.
+`sync` changes no more rows than were approved. If the table has changed and more rows would change now, it
+writes nothing and fails. Run the DAG again to get a new plan.
 
-Connections and table are those of `envoke_nightly_sync`.
+The connections and the table are the same as in `envoke_nightly_sync`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import DAG, AirflowOptionalProviderFeatureException, Param
 
-from airflow_provider_envoke.core.markdown import report_as_markdown
+from airflow_provider_envoke.sync import report_as_markdown
 from airflow_provider_envoke.transfers.sql_to_envoke import SqlToEnvokeOperator
 
 try:

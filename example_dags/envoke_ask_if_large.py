@@ -1,15 +1,15 @@
 """
-### Small plans go ahead, large ones wait for a person
+### Small plans are applied at once, large ones need approval
 
-For Airflow 3.1 and later; on older versions this file defines no DAG.
+Requires Airflow 3.1 or later; on older versions this file defines no DAG.
 
-`plan` compares the warehouse with Envoke and writes nothing. If it changes no more than a share of the rows
-(`ask_above`), `sync` writes at once. Otherwise `approve` shows the plan under *Required Actions*: `sync` writes
-after *Approve*, and is skipped after *Reject*.
+`plan` compares the warehouse with Envoke and writes nothing. If the share of rows that would change is at most
+`ask_above`, `sync` writes at once. Otherwise `approve` shows the plan under *Required Actions*: `sync` writes
+after *Approve* and is skipped after *Reject*.
 
-Either way `sync` writes nothing and fails, if more would change by then than the plan said.
+In both cases `sync` writes nothing and fails if more rows would change now than the plan said.
 
-Connections and table are those of `envoke_nightly_sync`.
+The connections and the table are the same as in `envoke_nightly_sync`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import DAG, AirflowOptionalProviderFeatureException, Param, task
 
-from airflow_provider_envoke.core.markdown import report_as_markdown
+from airflow_provider_envoke.sync import report_as_markdown
 from airflow_provider_envoke.transfers.sql_to_envoke import SqlToEnvokeOperator
 
 try:
@@ -39,7 +39,7 @@ if ApprovalOperator is not None:
 
     @task.branch
     def is_it_large(report: dict[str, Any], ask_above: str) -> str:
-        """Say which task comes next."""
+        """Return the id of the next task."""
         changes = report["updated"] + report["created"]
         return "approve" if changes > float(ask_above) * report["rows"] else "sync"
 
@@ -53,7 +53,13 @@ if ApprovalOperator is not None:
         user_defined_macros={"report_as_markdown": report_as_markdown},
         params={
             "warehouse": Param("warehouse", type="string", description="Connection id of the database."),
-            "ask_above": Param(0.2, type="number", minimum=0, maximum=1, description="Changed rows / all rows."),
+            "ask_above": Param(
+                0.2,
+                type="number",
+                minimum=0,
+                maximum=1,
+                description="Ask if more than this share of the rows would change.",
+            ),
         },
     ) as dag:
         plan = SqlToEnvokeOperator(task_id="plan", plan_only=True, **CUSTOMERS)

@@ -1,16 +1,16 @@
 """
-### A whole table every night, and only what changed
+### Sync a whole table every night, sending only what changed
 
-Reads the customers of a warehouse, compares each with its Envoke contact, and updates the contacts that differ.
-A second run right after changes nothing. Customers that Envoke does not know are skipped; names that are too long
-are cut. The task fails, after it has done its work, if more than one row in a hundred was rejected. The
-rejected rows go to a file, if the parameter `rejects` names a folder (a local one, or a URL such as
-`s3://bucket/folder`): their keys, which are personal data, stand in it.
+Reads the customers of a warehouse, compares each one with its Envoke contact, and updates the contacts that
+differ. A second run changes nothing. Customers who are not in Envoke are skipped, and values that are too long
+are truncated. The task finishes its work and then fails if more than 1 % of the rows were rejected. If the
+parameter `rejects` names a folder (a local one, or a URL such as `s3://bucket/folder`), the rejected rows are
+written to a file there. The file contains their keys, which are personal data.
 
 Connections:
 
-- `envoke_default`, of type Envoke: login is the API ID, password the API key.
-- the warehouse, by default `warehouse`: any database that Airflow has a SQL hook for.
+- `envoke_default`, of type Envoke: the login is the API ID, the password is the API key.
+- `warehouse`, or the one in the parameter `warehouse`: any database with an Airflow SQL hook.
 
 Table:
 
@@ -39,7 +39,9 @@ with DAG(
     tags=["envoke", "example"],
     params={
         "warehouse": Param("warehouse", type="string", description="Connection id of the database."),
-        "rejects": Param("", type="string", description="Folder or URL for files of rejected rows; empty: none."),
+        "rejects": Param(
+            "", type="string", description="Folder or URL for the file of rejected rows. Empty: no file."
+        ),
     },
 ) as dag:
     SqlToEnvokeOperator(

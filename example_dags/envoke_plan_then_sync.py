@@ -1,14 +1,14 @@
 """
-### Look first, then write
+### Plan first, then write
 
-`plan` compares the warehouse with Envoke and writes nothing; its report in XCom says how many contacts would
-change, in which fields, with a few masked examples. It fails if that is for more rows than `max_changes` allows:
-somebody should look at the table before it goes out. Otherwise `sync` writes, within the same limit.
+`plan` compares the warehouse with Envoke and writes nothing. Its report in XCom says how many contacts would
+change and in which fields, with a few masked examples. If more rows would change than `max_changes` allows, the
+task fails, so that a person can check the table. Otherwise `sync` writes, within the same limit.
 
-If the table is right, start the DAG by hand with a larger `max_changes`: a count of rows, or a share below 1.
-`sync` alone would do as well: with `max_changes` it makes a plan of its own before it writes.
+If the table is correct, run the DAG manually with a larger `max_changes`: a number of rows, or a share below 1.
+`sync` alone gives the same protection: with `max_changes` it plans before it writes.
 
-Connections and table are those of `envoke_nightly_sync`.
+The connections and the table are the same as in `envoke_nightly_sync`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ with DAG(
     tags=["envoke", "example"],
     params={
         "warehouse": Param("warehouse", type="string", description="Connection id of the database."),
-        "max_changes": Param(0.2, type="number", minimum=0, description="Rows, or a share of the rows below 1."),
+        "max_changes": Param(0.2, type="number", minimum=0, description="A number of rows, or a share below 1."),
     },
 ) as dag:
     plan = SqlToEnvokeOperator(task_id="plan", plan_only=True, **CUSTOMERS)

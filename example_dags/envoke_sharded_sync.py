@@ -1,17 +1,18 @@
 """
-### A large table, on several workers
+### Sync a large table on several workers
 
-The query is split into shards, one mapped task each, by the remainder of the customer's number. Airflow spreads
-them over its workers; the pool `envoke` holds how many run at once, and each may start so many requests a second:
-together they stay within the account's limit, **slots of the pool x requests per second of a shard**. The last
-task adds the reports up.
+The query is split into shards by the remainder of the customer's number, with one mapped task for each shard.
+Airflow distributes them over its workers. The pool `envoke` limits how many shards run at once, and
+`requests_per_second` limits each of them. Together they stay within **slots of the pool x requests per second
+of a shard**. The last task adds up the reports.
 
-A shard whose worker is lost is tried again on another one, and goes on where the first one ended: what was written
-no longer differs. Airflow notices the loss after `[scheduler] task_instance_heartbeat_timeout` (on Airflow 2:
-`scheduler_zombie_task_threshold`), by default five minutes.
+If a worker is lost, Airflow retries its shard on another worker. The retry writes only what is still missing,
+because what was written no longer differs. Airflow detects the loss after
+`task_instance_heartbeat_timeout` (on Airflow 2: `scheduler_zombie_task_threshold`), five minutes by default.
 
-Connections and table are those of `envoke_nightly_sync`; customer ids are like `C-0042`. Rows of one contact have
-to come into one shard: here each customer has an address of their own. Make the pool first:
+The connections and the table are the same as in `envoke_nightly_sync`; customer ids look like `C-0042`. All
+rows of one contact must be in the same shard; here every customer has a different email address. Create the
+pool first:
 
     airflow pools set envoke 2 "Requests to Envoke: 2 shards at once"
 """
@@ -27,7 +28,7 @@ from airflow.providers.common.compat.sdk import DAG, Param, task
 from airflow_provider_envoke.transfers.sql_to_envoke import SqlToEnvokeOperator
 
 SHARDS = 4
-REQUESTS_PER_SECOND = 50  # of one shard
+REQUESTS_PER_SECOND = 50  # for each shard
 COUNTS = ("rows", "updated", "created", "unchanged", "skipped", "rejected")
 
 SQL = """
@@ -39,7 +40,7 @@ SQL = """
 
 @task
 def add_up(reports: list[dict[str, Any]]) -> dict[str, int]:
-    """Return the sum of the shards' reports."""
+    """Return the sums of the counts in the reports."""
     total: Counter[str] = Counter()
     for report in reports:
         total.update({name: report[name] for name in COUNTS})
@@ -61,7 +62,7 @@ with DAG(
         on_overlong="truncate",
         requests_per_second=REQUESTS_PER_SECOND,
         pool="envoke",
-        retries=2,  # without them a lost worker fails the run
+        retries=2,  # without retries, a lost worker fails the run
     ).expand(sql=[SQL.format(shards=SHARDS, shard=shard) for shard in range(SHARDS)])
 
     add_up(shards.output)

@@ -1,15 +1,14 @@
 """
-### Update one contact, found by its e-mail address
+### Update one contact, found by its email address
 
-Reads one row of a warehouse and writes it to the Envoke contact with the same e-mail address. Only the fields
-of the row are changed; a null leaves the contact's field as it is. An address that Envoke does not know fails
-the task.
+Reads one row of a warehouse and writes it to the Envoke contact with the same email address. Only the fields in
+the row are changed; a null leaves the contact's field unchanged. The task fails if no contact has this address.
 
 Connections:
 
-- `envoke_default`, of type Envoke: login is the API ID, password the API key.
-- the warehouse, by default `warehouse`. SQLite is enough to try it; any database that Airflow has a SQL hook
-  for will do, since the connection decides.
+- `envoke_default`, of type Envoke: the login is the API ID, the password is the API key.
+- `warehouse`, or the one in the parameter `warehouse`: any database with an Airflow SQL hook. SQLite is enough
+  to try this example.
 
 Table:
 
@@ -19,7 +18,7 @@ Table:
         city VARCHAR(60), language VARCHAR(2), updated_at TIMESTAMP
     )
 
-Run it with `{"email": "somebody@example.com"}` as the configuration.
+Run it with the configuration `{"email": "somebody@example.com"}`.
 """
 
 from __future__ import annotations
@@ -27,8 +26,7 @@ from __future__ import annotations
 from airflow.providers.common.compat.sdk import DAG, Param
 from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
 
-from airflow_provider_envoke.core.rows import rows_as_dicts
-from airflow_provider_envoke.operators.envoke import EnvokeUpdateContactOperator
+from airflow_provider_envoke.operators.envoke import EnvokeUpdateContactOperator, rows_as_dicts
 
 with DAG(
     "envoke_update_by_email",
@@ -36,7 +34,7 @@ with DAG(
     doc_md=__doc__,
     tags=["envoke", "example"],
     params={
-        # The pattern lets no quote into the SQL text below.
+        # The pattern keeps quotes out of the SQL below.
         "email": Param(type="string", pattern=r"^[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+$"),
         "warehouse": Param("warehouse", type="string", description="Connection id of the database."),
     },

@@ -1,18 +1,18 @@
 """
-### Update one contact, found by the id that it has in your own system
+### Update one contact, found by the id from your own system
 
-Reads one row of a warehouse, and writes it to the contact with this remote id. An earlier task chooses the key: a
-customer without a remote id is found by e-mail instead.
+Reads one row of a warehouse and writes it to the contact with the same remote id. An earlier task chooses the
+key: if the customer has no remote id, the email address finds the contact.
 
-Found by its remote id, a contact gets the row's e-mail address too: this is how an address is changed.
-**Two contacts can come to share one address that way, and such a person may get every message twice.**
-Envoke's support must have switched off the account's duplicate check first.
+If the remote id finds the contact, the contact also gets the email address of the row. This is how you change
+an address. **Two contacts can end up with the same address this way, and such a person may get every message
+twice.** Envoke's support must first switch off the account's duplicate check.
 
 Connections:
 
-- `envoke_default`, of type Envoke: login is the API ID, password the API key.
-- the warehouse, by default `warehouse`. SQLite is enough to try it; any database that Airflow has a SQL hook
-  for will do, since the connection decides.
+- `envoke_default`, of type Envoke: the login is the API ID, the password is the API key.
+- `warehouse`, or the one in the parameter `warehouse`: any database with an Airflow SQL hook. SQLite is enough
+  to try this example.
 
 Table:
 
@@ -22,7 +22,7 @@ Table:
         city VARCHAR(60), language VARCHAR(2), updated_at TIMESTAMP
     )
 
-Run it with `{"customer_id": "C-0042"}` as the configuration.
+Run it with the configuration `{"customer_id": "C-0042"}`.
 """
 
 from __future__ import annotations
@@ -32,13 +32,12 @@ from typing import Any
 from airflow.providers.common.compat.sdk import DAG, Param, task
 from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
 
-from airflow_provider_envoke.core.rows import rows_as_dicts
-from airflow_provider_envoke.operators.envoke import EnvokeUpdateContactOperator
+from airflow_provider_envoke.operators.envoke import EnvokeUpdateContactOperator, rows_as_dicts
 
 
 @task
 def choose_key(rows: list[dict[str, Any]]) -> str:
-    """Prefer the remote id, which stays the same when an e-mail address changes."""
+    """Prefer the remote id, which stays the same when the email address changes."""
     return "remote_id" if rows and rows[0]["remote_id"] else "email"
 
 
@@ -48,7 +47,7 @@ with DAG(
     doc_md=__doc__,
     tags=["envoke", "example"],
     params={
-        # The pattern lets no quote into the SQL text below.
+        # The pattern keeps quotes out of the SQL below.
         "customer_id": Param(type="string", pattern=r"^[A-Za-z0-9_-]+$"),
         "warehouse": Param("warehouse", type="string", description="Connection id of the database."),
     },

@@ -1,15 +1,15 @@
 """
-### Update a handful of contacts, a task for each
+### Update a few contacts, one task for each
 
-Reads the rows that changed since a day and maps one update to each: every contact has a task of its own, with
-its own log, state and retries. Addresses that Envoke does not know are skipped, and names longer than Envoke
-takes are cut. Good for dozens of rows; a task costs Airflow about a third of a second.
+Reads the rows that have changed since a date and maps one task to each row: every contact has its own task,
+with its own log, state and retries. Rows without a contact are skipped, and values that are too long are
+truncated. This suits dozens of rows: each task costs Airflow about a third of a second.
 
 Connections:
 
-- `envoke_default`, of type Envoke: login is the API ID, password the API key.
-- the warehouse, by default `warehouse`. SQLite is enough to try it; any database that Airflow has a SQL hook
-  for will do, since the connection decides.
+- `envoke_default`, of type Envoke: the login is the API ID, the password is the API key.
+- `warehouse`, or the one in the parameter `warehouse`: any database with an Airflow SQL hook. SQLite is enough
+  to try this example.
 
 Table:
 
@@ -19,7 +19,7 @@ Table:
         city VARCHAR(60), language VARCHAR(2), updated_at TIMESTAMP
     )
 
-Run it with `{"changed_since": "2026-01-31"}` as the configuration.
+Run it with the configuration `{"changed_since": "2026-01-31"}`.
 """
 
 from __future__ import annotations
@@ -27,8 +27,7 @@ from __future__ import annotations
 from airflow.providers.common.compat.sdk import DAG, Param
 from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
 
-from airflow_provider_envoke.core.rows import rows_as_dicts
-from airflow_provider_envoke.operators.envoke import EnvokeUpdateContactOperator
+from airflow_provider_envoke.operators.envoke import EnvokeUpdateContactOperator, rows_as_dicts
 
 with DAG(
     "envoke_update_many",
@@ -36,7 +35,7 @@ with DAG(
     doc_md=__doc__,
     tags=["envoke", "example"],
     params={
-        # The pattern lets no quote into the SQL text below.
+        # The pattern keeps quotes out of the SQL below.
         "changed_since": Param("2026-01-31", type="string", format="date", pattern=r"^[0-9-]+$"),
         "warehouse": Param("warehouse", type="string", description="Connection id of the database."),
     },

@@ -1,175 +1,209 @@
-"""Who may import whom: the DAG parser pays for imports, and the core has to run without Airflow."""
+"""Which module may import which: layers import one way, and DAG files load no network library."""
 
 from __future__ import annotations
 
-import ast
 import json
+import re
 import subprocess
 import sys
-from pathlib import Path
+import tomllib
+from graphlib import CycleError, TopologicalSorter
+from importlib.metadata import packages_distributions
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
-PACKAGE = ROOT / "airflow_provider_envoke"
-
-# Each layer may import itself and those before it. The sandbox is a layer beside: it knows the core alone.
-LAYERS = (
-    {"", "exceptions", "get_provider_info"},
-    {"core"},
-    {"clients"},
-    {"sync"},
-    {"hooks"},
-    {"operators", "transfers"},
+import airflow_provider_envoke.sync
+from tests.support import ROOT
+from tests.support.layers import (
+    DIRECTLY_BELOW,
+    PACKAGE,
+    WITH_AIRFLOW,
+    allowed_imports,
+    imports_of,
+    layer_of,
+    modules_in,
+    own_imports_of,
 )
-RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names} | {"sandbox": 2}
-NOT_FOR = {"sandbox": {"clients"}}
-# The exceptions carry violations and reports: their types come from the core, at type checking alone.
-NAMES_TYPES_ALONE = {"airflow_provider_envoke.exceptions"}
-# Operators say that they return a lineage, at type checking alone.
-NAME_LINEAGE_TYPES = {f"airflow_provider_envoke.operators.{name}" for name in ("envoke", "sync")}
-WITH_AIRFLOW = {"hooks", "operators", "transfers"}
+
+MODULES = modules_in()
+NETWORK = {"requests", "aiohttp", "urllib3", "yarl"}
+DATA_FRAMES = {"numpy", "pandas"}
+
+#: Layer -> the network libraries that it may load. Others may load none.
+NETWORK_OF = {"client": NETWORK, "sync": {"aiohttp", "yarl"}, "sandbox": {"aiohttp", "yarl"}}
+
+#: Libraries that are imported only where something else has installed them.
+OPTIONAL = {
+    "airflow.providers.openlineage",  # operators._lineage, and the return type of operators
+    "airflow.providers.common.compat.openlineage",  # needs the OpenLineage provider
+    "pytest",  # the sandbox's pytest plugin
+    "wtforms",  # Airflow's web server, for the connection form of Airflow 2.11 to 3.1
+}
+
+#: Dependencies that no module imports by name, and why they are declared.
+NOT_IMPORTED = {"apache-airflow"}  # everything runs in it; its names come through common.compat
+
+IMPORT = """
+import importlib, json, sys
+before = set(sys.modules)
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+print(json.dumps(sorted(set(sys.modules) - before)))
+"""
+
+IMPORT_AFTER_AIRFLOW = (
+    """
+try:
+    import airflow.sdk
+except ImportError:
+    import airflow.models
+import airflow.providers.common.compat.sdk
+"""
+    + IMPORT
+)
+
+USE_EVERY_NAME_OF_SYNC = """
+import json, sys
+import airflow_provider_envoke.sync as sync
+for name in sync.__all__:
+    getattr(sync, name)
+print(json.dumps(sorted(sys.modules)))
+"""
 
 
-def modules_below(*folders: str) -> list[str]:
-    paths = [path for folder in folders for path in sorted((PACKAGE / folder).rglob("*.py"))]
-    return [".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in paths]
-
-
-ALL_MODULES = modules_below("")
-
-
-def path_of(module: str) -> Path:
-    path = ROOT.joinpath(*module.split("."))
-    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-
-
-def imported_by(module: str) -> set[str]:
-    """Every module that a module names in an import, also within functions and for types alone."""
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(path_of(module).read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{module} imports relatively"
-            names |= {node.module or ""} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return names
-
-
-def folder_of(module: str) -> str:
-    return [*module.split("."), ""][1]
-
-
-def run(code: str, *arguments: str) -> list[str]:
-    """Run code in a fresh process, and return the JSON list that it prints last."""
+def loaded_by(code: str, *modules: str) -> list[str]:
+    """Run code in a fresh process, and return the modules that it prints."""
     process = subprocess.run(
-        [sys.executable, "-c", code, *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=100,
+        [sys.executable, "-c", code, *modules], cwd=ROOT, capture_output=True, text=True, check=False, timeout=100
     )
     assert process.returncode == 0, process.stderr
     loaded: list[str] = json.loads(process.stdout.splitlines()[-1])
     return loaded
 
 
-IMPORT_ALL = """
-import importlib, json, sys
-before = set(sys.modules)
-for name in sys.argv[1:]:
-    importlib.import_module(name)
-print(json.dumps(sorted(set(sys.modules) - before)))
-"""
-
-IMPORT_AFTER_AIRFLOW = """
-import importlib, json, sys
-try:
-    import airflow.sdk
-except ImportError:
-    import airflow.models
-import airflow.providers.common.compat.sdk
-before = set(sys.modules)
-for name in sys.argv[1:]:
-    importlib.import_module(name)
-print(json.dumps(sorted(set(sys.modules) - before)))
-"""
-
-
 def top_level(modules: list[str]) -> set[str]:
     return {name.partition(".")[0] for name in modules}
 
 
-def test_importing_the_package_imports_nothing_else() -> None:
-    loaded = run(IMPORT_ALL, "airflow_provider_envoke")
-
-    assert [name for name in loaded if name != "__future__"] == ["airflow_provider_envoke"]
+def test_every_folder_and_module_of_the_package_is_a_layer() -> None:
+    assert {layer_of(module) for module in MODULES} - {""} == set(DIRECTLY_BELOW)
 
 
-def test_reading_the_provider_info_imports_nothing_heavy() -> None:
-    loaded = run(IMPORT_ALL, "airflow_provider_envoke.get_provider_info")
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_only_its_layer_and_those_below(module: str) -> None:
+    layer = layer_of(module)
+    allowed = allowed_imports(layer) if layer else set()
 
-    assert not top_level(loaded) & {"airflow", "requests", "aiohttp", "pendulum", "urllib3"}
+    imported = {layer_of(name) for name in own_imports_of(module)} - {""}  # "" has the version
 
-
-@pytest.mark.parametrize(
-    ("folders", "unwanted"),
-    [
-        pytest.param(["core"], {"airflow", "requests", "urllib3", "aiohttp", "numpy", "pandas"}, id="core"),
-        pytest.param(["clients"], {"airflow", "numpy", "pandas"}, id="clients"),
-        pytest.param(["sync"], {"airflow", "numpy", "pandas"}, id="sync"),
-        pytest.param(["sandbox"], {"airflow", "requests", "numpy", "pandas"}, id="sandbox"),
-    ],
-)
-def test_a_layer_below_the_hooks_runs_without_airflow(folders: list[str], unwanted: set[str]) -> None:
-    modules = [name for name in modules_below(*folders) if not name.endswith((".__main__", ".pytest_plugin"))]
-
-    loaded = run(IMPORT_ALL, *modules)
-
-    assert modules, "there is no such folder"
-    assert top_level(loaded) & unwanted == set()
+    assert imported - allowed == set()
 
 
-def test_the_modules_that_dag_files_import_load_no_network_library() -> None:
-    modules = modules_below("hooks", "operators", "transfers")
+@pytest.mark.parametrize("module", [PACKAGE, f"{PACKAGE}.exceptions", f"{PACKAGE}.get_provider_info"])
+def test_the_lowest_modules_import_nothing_but_the_language_itself(module: str) -> None:
+    assert {name.partition(".")[0] for name in imports_of(module)} <= {"__future__", "typing"}
 
-    loaded = run(IMPORT_AFTER_AIRFLOW, *modules)
+
+def test_exceptions_import_nothing() -> None:
+    assert imports_of(f"{PACKAGE}.exceptions") == {"__future__", "__future__.annotations"}
+
+
+def test_no_modules_import_each_other() -> None:
+    graph = {module: own_imports_of(module) for module in MODULES}
+
+    try:
+        TopologicalSorter(graph).prepare()
+        cycle: list[str] = []
+    except CycleError as error:
+        cycle = error.args[1]
+
+    assert cycle == []
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_private_module_is_imported_by_operators_and_transfers_only(module: str) -> None:
+    private = {name for name in own_imports_of(module) if "._" in name}
+
+    assert not private or layer_of(module) in ("operators", "transfers")
+    assert {layer_of(name) for name in private} <= {"operators"}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_airflow_is_imported_through_its_compatibility_layer_and_only_where_it_may_be(module: str) -> None:
+    airflow = {name for name in imports_of(module) if name.split(".")[0] == "airflow"}
+
+    allowed: tuple[str, ...] = ()
+    if layer_of(module) in WITH_AIRFLOW:
+        allowed = ("airflow.providers.common.compat.sdk", "airflow.providers.common.sql")
+    if module in (f"{PACKAGE}.operators.envoke", f"{PACKAGE}.operators._sync"):  # the type that they return
+        allowed += ("airflow.providers.openlineage.extractors",)
+    if module == f"{PACKAGE}.operators._lineage":
+        allowed += ("airflow.providers.common.compat.openlineage", "airflow.providers.openlineage")
+    assert {name for name in airflow if not name.startswith(allowed)} == set()
+
+
+def test_importing_the_package_loads_nothing_else() -> None:
+    loaded = loaded_by(IMPORT, PACKAGE)
+
+    assert [name for name in loaded if name != "__future__"] == [PACKAGE]
+
+
+@pytest.mark.parametrize("layer", sorted(set(DIRECTLY_BELOW) - WITH_AIRFLOW))
+def test_a_layer_without_airflow_loads_only_the_network_libraries_that_it_uses(layer: str) -> None:
+    modules = [name for name in modules_in(layer) if not name.endswith((".__main__", ".pytest_plugin"))]
+
+    loaded = loaded_by(IMPORT, *modules)
 
     assert set(modules) <= set(loaded)
-    assert top_level(loaded) & {"requests", "aiohttp", "urllib3", "tenacity", "numpy", "pandas"} == set()
+    assert top_level(loaded) & NETWORK <= NETWORK_OF.get(layer, set())
+    assert top_level(loaded) & ({"airflow"} | DATA_FRAMES) == set()
+
+
+def test_every_public_name_of_sync_can_be_used_without_airflow() -> None:
+    loaded = loaded_by(USE_EVERY_NAME_OF_SYNC)
+
+    assert f"{PACKAGE}.sync.threads" in loaded
+    assert "airflow" not in top_level(loaded)
+    assert {"SyncRun", "SyncOptions", "EnvokeConfig", "FieldMap", "PayloadRules", "SyncReport"} <= set(
+        airflow_provider_envoke.sync.__all__
+    )
+
+
+def test_what_dag_files_import_loads_no_network_library_and_no_step_of_a_run() -> None:
+    modules = modules_in("hooks", "operators", "transfers")
+
+    loaded = loaded_by(IMPORT_AFTER_AIRFLOW, *modules)
+
+    assert set(modules) <= set(loaded)
+    assert top_level(loaded) & (NETWORK | DATA_FRAMES | {"sqlite3"}) == set()
     assert not [name for name in loaded if "openlineage" in name]
-    assert not [name for name in loaded if name.startswith("airflow_provider_envoke.clients.")]
+    # The other modules of a run open databases and connections; Airflow itself loads sqlite3.
+    assert set(loaded) & set(modules_in("client", "sync")) == {f"{PACKAGE}.sync", f"{PACKAGE}.sync.options"}
 
 
-@pytest.mark.parametrize("module", [name for name in ALL_MODULES if name not in NAMES_TYPES_ALONE])
-def test_imports_run_one_way(module: str) -> None:
-    folder = folder_of(module)
-    may = {name for name, rank in RANK.items() if rank <= RANK[folder]} - NOT_FOR.get(folder, {"sandbox"})
-
-    imported = {folder_of(name) for name in imported_by(module) if name.startswith("airflow_provider_envoke.")}
-
-    assert imported & set(RANK) - may == set()
-
-
-@pytest.mark.parametrize("module", ALL_MODULES)
-def test_airflow_appears_where_the_house_has_it_and_nowhere_else(module: str) -> None:
-    airflow = {name for name in imported_by(module) if name.split(".")[0] == "airflow"}
-
-    if folder_of(module) not in WITH_AIRFLOW:
-        assert airflow == set()
-    else:
-        allowed: tuple[str, ...] = ("airflow.providers.common.compat.sdk", "airflow.providers.common.sql")
-        if module == "airflow_provider_envoke.operators.lineage":
-            # The facets come from common.compat; the class that holds them and the parser of queries have no
-            # other place than the OpenLineage provider, and are imported where it calls.
-            allowed += ("airflow.providers.common.compat.openlineage", "airflow.providers.openlineage")
-        elif module in NAME_LINEAGE_TYPES:
-            allowed += ("airflow.providers.openlineage.extractors",)
-        assert {name for name in airflow if not name.startswith(allowed)} == set()
+def third_party_imports() -> set[str]:
+    """Return the libraries that the package imports, Airflow's providers by their dotted names."""
+    names = {name for module in MODULES for name in imports_of(module)}
+    libraries = {name for name in names if name.partition(".")[0] not in {*sys.stdlib_module_names, PACKAGE}}
+    return {
+        ".".join(name.split(".")[:4]) if name.startswith("airflow.") else name.split(".")[0] for name in libraries
+    }
 
 
-def test_every_folder_of_the_package_has_its_layer() -> None:
-    folders = {folder_of(name) for name in ALL_MODULES}
+def distribution_of(library: str) -> str:
+    """Return the name of the distribution that a library is installed with."""
+    if library.startswith("airflow.providers."):
+        return "apache-airflow-providers-" + "-".join(library.split(".")[2:4])
+    (distribution,) = set(packages_distributions()[library])
+    return distribution
 
-    assert folders == set(RANK)
+
+def test_every_imported_library_is_a_declared_dependency_and_no_other() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = {re.match(r"[\w.-]+", each)[0].lower() for each in project["dependencies"]}  # type: ignore[index]
+
+    imported = {
+        distribution_of(name).lower() for name in third_party_imports() if not name.startswith(tuple(OPTIONAL))
+    }
+
+    assert imported | NOT_IMPORTED == declared

@@ -1,47 +1,45 @@
-"""What README shows is run: its Python blocks, its reason codes, its example table, its arguments."""
+"""README is correct: its Python blocks run, and its tables, links and names agree with the code."""
 
 from __future__ import annotations
 
 import inspect
 import json
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_envoke.core.config import EXTRAS
-from airflow_provider_envoke.core.report import REASONS
+from airflow_provider_envoke.envoke.config import EXTRAS
 from airflow_provider_envoke.hooks.envoke import EnvokeHook
+from airflow_provider_envoke.operators._outcome import METRICS
+from airflow_provider_envoke.operators._sync import BaseEnvokeSyncOperator
 from airflow_provider_envoke.operators.envoke import EnvokeSyncContactsOperator, EnvokeUpdateContactOperator
-from airflow_provider_envoke.operators.metrics import METRICS
-from airflow_provider_envoke.operators.sync import BaseEnvokeSyncOperator
 from airflow_provider_envoke.sandbox.faults import FAULTS
+from airflow_provider_envoke.sync.guards import REASONS
 from airflow_provider_envoke.transfers.sql_to_envoke import SqlToEnvokeOperator
+from tests.support import ROOT
 
 if TYPE_CHECKING:
     from airflow_provider_envoke.sandbox.thread import Sandbox
 
-ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-HOST = "https://e1.envoke.com"
+
+#: What a block says instead of real credentials.
+CREDENTIALS = 'login="API ID", password="API key"'
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=[block.split("\n")[0][:40] for block in BLOCKS])
 def test_every_python_block_runs(
     block: str, envoke_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    jon = {"id": 1001, "email": "jon@example.com", "remote_id": "436D-SF92", "city": "Laval"}
-    envoke_sandbox.reset([jon])
+    envoke_sandbox.reset([{"id": 1001, "email": "jon@example.com", "remote_id": "436D-SF92", "city": "Laval"}])
     monkeypatch.setenv("AIRFLOW_CONN_ENVOKE_DEFAULT", json.dumps(envoke_sandbox.connection))
-    monkeypatch.setattr("airflow_provider_envoke.core.config.DEFAULT_HOST", envoke_sandbox.url)
-    monkeypatch.setattr(envoke_sandbox._server, "_authorization", b"Basic QVBJIElEOkFQSSBrZXk=") if (
-        "API key" in block
-    ) else None
+    account = {name: envoke_sandbox.connection[name] for name in ("login", "password", "host")}
+    code = block.replace(CREDENTIALS, f"**{account!r}")
     names: dict[str, object] = {}
 
-    exec(compile(block, "README.md", "exec"), names)
+    exec(compile(code, "README.md", "exec"), names)
     if "test_my_task" in names:
         names["test_my_task"](envoke_sandbox, monkeypatch)  # type: ignore[operator]
 
@@ -54,24 +52,25 @@ def test_every_python_block_runs(
 
 def test_there_are_blocks_to_run() -> None:
     assert len(BLOCKS) >= 5
+    assert sum(CREDENTIALS in block for block in BLOCKS) == 1
 
 
-def test_every_reason_is_explained_with_the_words_of_the_code() -> None:
+def test_every_reason_is_explained_as_in_the_code() -> None:
     shown = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|$", README, re.MULTILINE))
     assert {reason: shown.get(reason) for reason in REASONS} == REASONS
 
 
 def section(heading: str) -> str:
-    """The text below a heading, up to the next one."""
+    """Return the text below a heading, up to the next heading."""
     found = re.search(rf"^#+ {re.escape(heading)}\n(.*?)(?=^##)", README, re.MULTILINE | re.DOTALL)
     assert found, heading
     return found[1]
 
 
 def listed_in(heading: str) -> dict[str, tuple[str, str]]:
-    """Argument -> its default and what is said of it."""
+    """Return the arguments in the table below a heading: name -> default and description."""
     rows = re.findall(r"^\| `(\w+)` \| ([^|]*?) \| (.*?) ?\|$", section(heading), re.MULTILINE)
-    return {name: (default, words) for name, default, words in rows}
+    return {name: (default, description) for name, default, description in rows}
 
 
 def arguments_of(*operators: type) -> dict[str, inspect.Parameter]:
@@ -97,9 +96,9 @@ def test_every_argument_is_listed_with_its_default_and_whether_it_is_templated(
     words = {inspect.Parameter.empty: "required", True: "on", False: "off", (): "none"}
 
     assert set(listed) == set(arguments)
-    assert {name for name, (_, said) in listed.items() if "(templated)" in said} == templated & set(arguments)
+    assert {name for name, (_, text) in listed.items() if "(templated)" in text} == templated & set(arguments)
     for name, parameter in arguments.items():
-        if parameter.default is None:  # what stands for it is in words
+        if parameter.default is None:  # README describes what it means
             continue
         default = words.get(parameter.default, parameter.default)
         if type(parameter.default) is int:
@@ -119,7 +118,7 @@ def test_every_method_of_the_hook_is_listed_with_its_arguments() -> None:
         assert f"({shown[name]})" == str(bare), name
 
 
-def test_every_metric_is_listed_with_the_words_of_the_code() -> None:
+def test_every_metric_is_explained_as_in_the_code() -> None:
     assert dict(re.findall(r"^\| `(envoke\.[\w.*]+)` \| (.*?) \|$", README, re.MULTILINE)) == METRICS
 
 
@@ -127,9 +126,11 @@ def test_every_extra_of_the_connection_is_listed() -> None:
     assert set(re.findall(r"^\| extra `(\w+)`", README, re.MULTILINE)) == set(EXTRAS)
 
 
-def test_every_fault_of_the_sandbox_is_listed_with_the_words_of_the_code() -> None:
+def test_every_fault_of_the_sandbox_is_explained_as_in_the_code() -> None:
     shown = re.findall(r"^\| `(\w+)` \| ([^|]*) \| (yes|no) \|$", README, re.MULTILINE)
-    assert shown == [(fault.name, fault.words, "yes" if fault.passing else "no") for fault in FAULTS.values()]
+    assert shown == [
+        (fault.name, fault.description, "yes" if fault.temporary else "no") for fault in FAULTS.values()
+    ]
 
 
 def test_every_example_is_listed() -> None:
@@ -137,7 +138,7 @@ def test_every_example_is_listed() -> None:
     assert sorted(listed) == sorted(path.stem for path in (ROOT / "example_dags").glob("*.py"))
 
 
-def test_every_place_to_find_something_is_there() -> None:
+def test_every_link_within_the_page_leads_to_a_heading() -> None:
     headings = re.findall(r"^#+ (.*)$", README, re.MULTILINE)
     anchors = {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
     assert set(re.findall(r"\]\(#([^)]+)\)", README)) <= anchors
@@ -148,7 +149,7 @@ def test_every_make_target_of_readme_exists() -> None:
     assert set(re.findall(r"^make (\w+)", README, re.MULTILINE)) <= targets
 
 
-def test_every_link_within_the_repository_leads_somewhere() -> None:
+def test_every_link_to_a_file_leads_to_one() -> None:
     links = [link for link in re.findall(r"\]\(([^)#]+)\)", README) if not link.startswith("http")]
     assert links
     assert [link for link in links if not (ROOT / link).exists()] == []

@@ -1,4 +1,4 @@
-"""The Envoke hook: an Airflow connection, and the API's verbs on it."""
+"""The Envoke hook: an Airflow connection, and the API's methods."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, mask_secret
 
-from airflow_provider_envoke.core import protocol
-from airflow_provider_envoke.core.config import EnvokeConfig
-from airflow_provider_envoke.core.credentials import basic_credentials
-from airflow_provider_envoke.core.masking import quoted
+from airflow_provider_envoke.envoke import requests
+from airflow_provider_envoke.envoke.config import EnvokeConfig
+from airflow_provider_envoke.envoke.messages import quoted
 from airflow_provider_envoke.exceptions import EnvokeConfigError, EnvokeError
 from airflow_provider_envoke.get_provider_info import CONNECTION_BEHAVIOUR, CONNECTION_FIELDS
 
@@ -21,16 +20,16 @@ if TYPE_CHECKING:
 
     from airflow.providers.common.compat.sdk import Connection
 
-    from airflow_provider_envoke.clients.single import EnvokeClient
+    from airflow_provider_envoke.client.single import EnvokeClient
 
 
 class EnvokeHook(BaseHook):
     """
-    Talk to the contacts of an Envoke account.
+    Read and write the contacts of an Envoke account.
 
-    Payloads go out as they are given; :func:`airflow_provider_envoke.core.payload.build_payload` makes them
-    from a warehouse's values. One session is opened at the first request and kept: use the hook as a context
-    manager, or call :meth:`close`. Failures that may pass are retried as the connection says.
+    Payloads are sent as they are; :func:`airflow_provider_envoke.payload.build.build_payload` builds them from a
+    warehouse's values. One session is opened at the first request and kept: use the hook as a context manager, or
+    call :meth:`close`. Failures that may be temporary are retried as the connection says.
 
     :param envoke_conn_id: id of an Airflow connection of type ``envoke``: login is the API ID, password the
         API key, host ``https://e1.envoke.com`` by default; extras are ``timeout``, ``max_retries``,
@@ -62,25 +61,25 @@ class EnvokeHook(BaseHook):
         if connection.conn_type != self.conn_type:
             raise EnvokeConfigError(
                 f"The connection {quoted(self.envoke_conn_id)} (envoke_conn_id) is of type "
-                f"{quoted(connection.conn_type)}, not 'envoke': name one of type Envoke."
+                f"{quoted(connection.conn_type)}, not 'envoke'. Use a connection of type Envoke."
             )
         if connection.password:
             mask_secret(str(connection.password))
         config = self._read_config(connection)
-        # What is sent: the key without the blanks around it, and what the header makes of it.
+        # What is sent: the trimmed key, and the Basic header, which holds it in another form.
         mask_secret(config.api_key)
-        mask_secret(basic_credentials(config))
+        mask_secret(config.basic_credentials)
         return config
 
     def _stored_connection(self) -> Connection:
         if not self.envoke_conn_id:
-            raise EnvokeConfigError("envoke_conn_id is empty: give a connection's id, or check its template.")
+            raise EnvokeConfigError("envoke_conn_id is empty: set a connection's id, or check its template.")
         try:
             return self.get_connection(self.envoke_conn_id)
         except AirflowNotFoundException:
-            pass  # raised below, in words that say what to do
+            pass  # raised below, with a message that says what to do
         raise EnvokeConfigError(
-            f"There is no connection {quoted(self.envoke_conn_id)} (envoke_conn_id): add one of type Envoke, or "
+            f"There is no connection {quoted(self.envoke_conn_id)} (envoke_conn_id). Add one of type Envoke, or "
             "correct the id."
         )
 
@@ -101,12 +100,12 @@ class EnvokeHook(BaseHook):
     @cached_property
     def client(self) -> EnvokeClient:
         """The client with its one open session."""
-        from airflow_provider_envoke.clients.single import EnvokeClient  # noqa: PLC0415 - imports requests
+        from airflow_provider_envoke.client.single import EnvokeClient  # noqa: PLC0415 - imports requests
 
         return EnvokeClient(self.get_conn())
 
     def close(self) -> None:
-        """Close the session, if one was opened. The next request opens another one."""
+        """Close the session, if one is open. The next request opens a new one."""
         client = self.__dict__.pop("client", None)
         if client is not None:
             client.close()
@@ -119,17 +118,15 @@ class EnvokeHook(BaseHook):
 
         :param payload: field -> value; only these fields are changed.
         :param contact_id: Envoke's id of the contact, 1 … 4294967295; or give it as the payload's ``id``.
-        :param keyfield: ``"id"``, ``"email"`` or ``"remote_id"``: by which field of the payload the contact is
-            found. By default by its id, or by its e-mail address if there is no id.
-
-            With ``"remote_id"``, two contacts can come to share one e-mail address, and such a person may get
-            every message twice. Envoke's support must have switched off the account's duplicate check first.
+        :param keyfield: ``"id"``, ``"email"`` or ``"remote_id"``: the field of the payload that finds the contact;
+            by default the id, or the email address if there is no id.
+            With ``"remote_id"``, two contacts can end up with the same email address.
         :return: the envelope: ``{"success": True, "result_text": …, "result_data": {"id": …, …}}``.
-        :raises EnvokeConfigError: if the arguments or the connection cannot work.
+        :raises EnvokeConfigError: if the arguments or the connection are invalid.
         :raises EnvokeDataError: if the key is missing or contradicts the payload, or there is nothing to update.
         :raises EnvokeAPIError: if the service refuses; see :mod:`airflow_provider_envoke.exceptions`.
         """
-        request = protocol.update_contact(payload, contact_id=contact_id, keyfield=keyfield)
+        request = requests.update_contact(payload, contact_id=contact_id, keyfield=keyfield)
         answer: dict[str, Any] = self.client.send(request)
         return answer
 
@@ -138,13 +135,13 @@ class EnvokeHook(BaseHook):
         Create one contact (article 1697195) and return the service's answer.
 
         :param payload: field -> value; ``email`` is required.
-        :param upsert: update the contact instead if there is one with this e-mail address or id. Without it,
-            the request is not sent again once it may have arrived.
+        :param upsert: update the contact instead, if one has this email address or id. Without it, the request is
+            not retried once it may have arrived.
         :return: the envelope: ``{"success": True, "result_text": …, "result_data": {"id": …, …}}``.
         :raises EnvokeDataError: if there is no ``email``.
-        :raises EnvokeAPIError: if the service refuses, as it does a contact that is there without ``upsert``.
+        :raises EnvokeAPIError: if the service refuses, for example because the contact exists.
         """
-        answer: dict[str, Any] = self.client.send(protocol.create_contact(payload, upsert=upsert))
+        answer: dict[str, Any] = self.client.send(requests.create_contact(payload, upsert=upsert))
         return answer
 
     def find_contacts(
@@ -161,8 +158,8 @@ class EnvokeHook(BaseHook):
             ``{"email": {"$in": ["a@example.com", "b@example.com"]}}``. An empty dict matches every contact.
         :param fields: names of the fields to return; all by default.
         :param sort: field -> ``"ASC"`` or ``"DESC"``; by id by default.
-        :raises EnvokeConfigError: if a name or an operator is not valid, or the filters make too long a URL.
-        :raises EnvokeAPIError: if the service refuses, as it does an operator that a field does not take.
+        :raises EnvokeConfigError: if a name or an operator is invalid, or the filters make the URL too long.
+        :raises EnvokeAPIError: if the service refuses, for example an operator that a field does not support.
         """
         return self.client.find_contacts(filters, fields=fields, sort=sort)
 
@@ -172,17 +169,17 @@ class EnvokeHook(BaseHook):
 
         :raises EnvokeAPIError: if the service refuses.
         """
-        answer: dict[str, Any] = self.client.send(protocol.account())
+        answer: dict[str, Any] = self.client.send(requests.account())
         return answer
 
     def test_connection(self) -> tuple[bool, str]:
-        """Read the account's settings once, and say whose account it is or what is wrong."""
-        from airflow_provider_envoke.clients.single import EnvokeClient  # noqa: PLC0415 - imports requests
+        """Read the account's settings once, and return its name or what is wrong."""
+        from airflow_provider_envoke.client.single import EnvokeClient  # noqa: PLC0415 - imports requests
 
         try:
             client = EnvokeClient(replace(self.get_conn(), max_retries=0))
             try:
-                account = client.send(protocol.account())
+                account = client.send(requests.account())
             finally:
                 client.close()
         except EnvokeError as error:
@@ -191,7 +188,7 @@ class EnvokeHook(BaseHook):
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """Return the form's extra fields for Airflow 2.11 to 3.1; later versions read the provider's metadata."""
+        """Return the form's extra fields for Airflow 2.11 to 3.1; later versions use the provider's metadata."""
         from wtforms import IntegerField, StringField  # noqa: PLC0415 - only Airflow's web server has it
         from wtforms.validators import Optional  # noqa: PLC0415
 
@@ -203,7 +200,7 @@ class EnvokeHook(BaseHook):
             widgets[name] = widget(
                 field["label"],
                 description=field["description"],
-                # Airflow 3.1 hands the form on with the type of the field: text has a text as its default.
+                # Airflow 3.1 passes the default on with the type of the field.
                 default=None if default is None else convert(default),
                 validators=[Optional()],
             )
@@ -211,12 +208,12 @@ class EnvokeHook(BaseHook):
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """Return the form's labels for Airflow 2.11 to 3.1; later versions read the provider's metadata."""
+        """Return the form's labels for Airflow 2.11 to 3.1; later versions use the provider's metadata."""
         return {key.replace("-", "_"): value for key, value in CONNECTION_BEHAVIOUR.items()}
 
 
 def _read_extra(extra: str | None) -> dict[str, Any]:
-    """Parse the connection's extra. Airflow's own reading takes a broken one for an empty one."""
+    """Parse the connection's extra. Airflow itself treats a broken one as empty."""
     try:
         value = json.loads(extra) if extra else {}
     except (ValueError, RecursionError):

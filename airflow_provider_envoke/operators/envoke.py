@@ -1,30 +1,32 @@
-"""The Envoke operators."""
+"""The Envoke operators, and what DAGs use with them."""
 
 from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator
 
-from airflow_provider_envoke.core import protocol
-from airflow_provider_envoke.core.consent import check_consent, may_undo_withdrawal
-from airflow_provider_envoke.core.masking import mask_emails
-from airflow_provider_envoke.core.payload import Nulls, OnOverlong, PayloadRules, build_payload, check_choice
-from airflow_provider_envoke.core.rendered import check_rendered_nulls, read_payload, read_rows
-from airflow_provider_envoke.exceptions import EnvokeConfigError, EnvokeNotFoundError
+from airflow_provider_envoke.envoke.fields import resolve_key
+from airflow_provider_envoke.envoke.messages import check_choice, describe, mask_emails, shown_name
+from airflow_provider_envoke.envoke.requests import REMOTE_ID_WARNING, create_missing, update_contact
+from airflow_provider_envoke.exceptions import EnvokeConfigError, EnvokeDataError, EnvokeNotFoundError
 from airflow_provider_envoke.hooks.envoke import EnvokeHook
-from airflow_provider_envoke.operators.lineage import operator_lineage
-from airflow_provider_envoke.operators.metrics import count_update
-from airflow_provider_envoke.operators.outcome import hopeless_failures_end_the_task
-from airflow_provider_envoke.operators.sync import BaseEnvokeSyncOperator
+from airflow_provider_envoke.operators._lineage import operator_lineage
+from airflow_provider_envoke.operators._outcome import count_update, fail_without_retry
+from airflow_provider_envoke.operators._sync import BaseEnvokeSyncOperator
+from airflow_provider_envoke.operators._templated import check_rendered_nulls, read_payload, read_rows
+from airflow_provider_envoke.payload.build import Nulls, OnOverlong, PayloadRules, build_payload
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from airflow.providers.common.compat.sdk import Context, XComArg
     from airflow.providers.openlineage.extractors import OperatorLineage
+
+    from airflow_provider_envoke.envoke.fields import Keyfield
 
 OnMissing = Literal["fail", "skip", "create"]
 
@@ -33,33 +35,32 @@ class EnvokeUpdateContactOperator(BaseOperator):
     """
     Update one contact in Envoke (article 1697196).
 
-    What cannot succeed on a second try (credentials, a refused or invalid payload, an unknown contact) fails
-    the task at once, whatever its ``retries``; what may pass is retried within the task, as the connection
-    says, and after that by Airflow.
+    Failures that a retry cannot help (rejected credentials, an invalid payload, an unknown contact) fail the task
+    without retries. Failures that may be temporary are retried within the task, as the connection says, and then
+    by Airflow.
 
     .. warning::
-        With ``keyfield="remote_id"``, two contacts can come to share one e-mail address, and such a person may
-        get every message twice. Envoke's support must have switched off the account's duplicate check first.
+        With ``keyfield="remote_id"``, two contacts can end up with the same email address, and such a person may
+        get every message twice. Envoke's support must first switch off the account's duplicate check.
 
     :param payload: field -> value: a dict with templates anywhere in it, an ``XComArg``, a JSON text, or a
         template that renders to the ``repr`` of a dict, such as ``"{{ ti.xcom_pull(task_ids='query')[0] }}"``.
         Custom fields and tags are ``{"custom_fields": {"plan": "gold"}, "interests": {"Newsletter": "Set"}}``.
-        A warehouse's types become text by the rules of :mod:`airflow_provider_envoke.core.values`. (templated)
-    :param keyfield: ``"id"``, ``"email"`` or ``"remote_id"``: by which field the contact is found. By default by
-        its id, or by its e-mail address if there is no id. (templated)
+        :mod:`airflow_provider_envoke.envoke.values` says how a warehouse's types become text. (templated)
+    :param keyfield: ``"id"``, ``"email"`` or ``"remote_id"``: the field that finds the contact; by default the id,
+        or the email address if there is no id. (templated)
     :param contact_id: Envoke's id of the contact, 1 … 4294967295, if the payload has none. (templated)
     :param envoke_conn_id: the Airflow connection. (templated)
-    :param nulls: ``"ignore"`` leaves null fields out; ``"clear"`` empties them in Envoke, except e-mail
+    :param nulls: ``"ignore"`` leaves null fields out; ``"clear"`` empties them in Envoke, except the email
         address, keys, consent and tags.
     :param on_overlong: ``"reject"`` refuses a value longer than Envoke documents; ``"truncate"`` cuts it, except
-        e-mail address, remote id, language and consent description.
-    :param extra_fields: names of fields that Envoke's documentation does not list (yet); sent as text.
+        the email address, remote id, language and consent description.
+    :param extra_fields: names of fields that Envoke's documentation does not list yet; sent as text.
     :param on_missing: what to do if no contact has the key: ``"fail"``, ``"skip"`` the task, or ``"create"``
         the contact.
-    :param consent_guard: whether to read the contact first, and who else has the payload's e-mail address, if the
-        payload sets a consent status, and to refuse to write over that of somebody who has revoked consent or
-        reported spam (CASL).
-    :param return_contact: whether the XCom also holds the service's whole answer, personal data included.
+    :param consent_guard: if the payload sets a consent status, first read the contact and the contacts with the
+        payload's email address, and fail if one of them has revoked consent or reported spam (CASL).
+    :param return_contact: whether the XCom also holds the service's whole answer, which is personal data.
     :return: ``{"id": …, "action": "updated" | "created" | "skipped", "fields": [names sent]}``; with
         ``return_contact`` also ``"answer"``.
     """
@@ -100,13 +101,13 @@ class EnvokeUpdateContactOperator(BaseOperator):
         """
         Send the update and return what was done.
 
-        :raises AirflowFailException: if trying again cannot help.
+        :raises AirflowFailException: if a retry cannot help.
         :raises AirflowSkipException: if the contact does not exist and ``on_missing`` is ``"skip"``.
-        :raises EnvokeTransientError: if trying again may help.
+        :raises EnvokeTransientError: if a retry may help.
         """
         started_s, outcome = time.monotonic(), "failed"
         try:
-            with hopeless_failures_end_the_task():
+            with fail_without_retry():
                 result = self._update()
             outcome = result["action"]
         finally:
@@ -119,10 +120,8 @@ class EnvokeUpdateContactOperator(BaseOperator):
         return result
 
     def dry_run(self) -> None:
-        """Log the request that would be sent, without credentials and with e-mail addresses masked."""
-        request = protocol.update_contact(
-            self._build_payload(), contact_id=self.contact_id, keyfield=self.keyfield
-        )
+        """Log the request that would be sent, without credentials and with email addresses masked."""
+        request = update_contact(self._build_payload(), contact_id=self.contact_id, keyfield=self.keyfield)
         self.log.info("Would send %s %s", request.method, mask_emails(request.target))
         self.log.info("with the body %s", mask_emails(json.dumps(request.body, ensure_ascii=False, indent=2)))
 
@@ -142,43 +141,44 @@ class EnvokeUpdateContactOperator(BaseOperator):
 
     def _update(self) -> dict[str, Any]:
         payload = self._build_payload()
-        key, value = protocol.resolve_key(payload, self.contact_id, self.keyfield)
+        key, value = resolve_key(payload, self.contact_id, self.keyfield)
         if key == "remote_id":
-            self.log.warning(protocol.REMOTE_ID_WARNING)
+            self.log.warning(REMOTE_ID_WARNING)
         with EnvokeHook(self.envoke_conn_id) as hook:
-            if self.consent_guard and may_undo_withdrawal(payload):
-                self._check_consent(hook, payload, {key: value})
+            if self.consent_guard:
+                self._check_consent(hook, payload, (key, value))
             try:
-                action, answer = (
-                    "updated",
-                    hook.update_contact(payload, contact_id=self.contact_id, keyfield=self.keyfield),
-                )
+                answer = hook.update_contact(payload, contact_id=self.contact_id, keyfield=self.keyfield)
             except EnvokeNotFoundError:
                 if self.on_missing == "fail":
                     raise
-                action, answer = self._handle_missing(hook, payload, key)
-        return self._result(action, payload, answer)
+            else:
+                return self._result("updated", payload, answer)
+            if self.on_missing == "skip":
+                return self._result("skipped", payload, {})
+            return self._result("created", payload, self._create(hook, payload, key))
 
-    def _check_consent(self, hook: EnvokeHook, payload: dict[str, Any], key: dict[str, Any]) -> None:
-        """Look at the contact, and at who else has the e-mail address it is to have: consent is a person's."""
-        email = {"email": payload["email"]} if payload.get("email") else key
-        for filters in (key,) if email == key else (key, email):
-            check_consent(payload, hook.find_contacts(filters, fields=["id", "consent_status"]))
+    def _check_consent(self, hook: EnvokeHook, payload: dict[str, Any], key: tuple[Keyfield, Any]) -> None:
+        """Read the contact, and who else has its new email address: consent belongs to the person."""
+        from airflow_provider_envoke.sync.guards import (  # noqa: PLC0415 - only when a consent is written
+            CONSENT_FIELDS,
+            check_consent,
+            consent_filters,
+        )
 
-    def _handle_missing(
-        self, hook: EnvokeHook, payload: dict[str, Any], key: protocol.Keyfield
-    ) -> tuple[str, dict[str, Any]]:
-        if self.on_missing == "skip":
-            return "skipped", {}
+        for filters in consent_filters(payload, key, email=payload.get("email")):
+            violation = check_consent(payload, hook.find_contacts(filters, fields=CONSENT_FIELDS))
+            if violation is not None:
+                raise EnvokeDataError(describe([violation]), (violation,))
+
+    def _create(self, hook: EnvokeHook, payload: dict[str, Any], key: Keyfield) -> dict[str, Any]:
         if key == "id":
             raise EnvokeConfigError(
-                "on_missing='create' cannot create a contact by its id, which Envoke gives itself: find contacts "
-                "by email or remote_id."
+                "on_missing='create' cannot create a contact by id, because Envoke assigns the ids. Use keyfield "
+                "'email' or 'remote_id'."
             )
-        body = {name: value for name, value in payload.items() if name != "id"}
-        # By e-mail the upsert can be sent twice without harm. By remote_id it could match another contact that
-        # has the e-mail address, so there a second contact with this address is refused by the service.
-        return "created", hook.create_contact(body, upsert=key == "email")
+        answer: dict[str, Any] = hook.client.send(create_missing(payload, key))
+        return answer
 
     def _result(self, action: str, payload: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
         data = answer.get("result_data")
@@ -194,7 +194,7 @@ class EnvokeUpdateContactOperator(BaseOperator):
 
 
 def _field_names(payload: dict[str, Any]) -> list[str]:
-    """Names of the fields that were sent, members of groups with their group: ``custom_fields.plan``."""
+    """Return the names of the fields that were sent; members of a group as ``custom_fields.plan``."""
     return sorted(
         f"{name}.{member}" if member else name
         for name, value in payload.items()
@@ -207,7 +207,7 @@ class EnvokeSyncContactsOperator(BaseEnvokeSyncOperator):
     """
     Bring a list of dicts from XCom into Envoke, sending only what changed.
 
-    All other arguments are those of :class:`~airflow_provider_envoke.operators.sync.BaseEnvokeSyncOperator`.
+    The other arguments are those of :class:`~airflow_provider_envoke.operators._sync.BaseEnvokeSyncOperator`.
 
     :param rows: a list of dicts, column -> value: an ``XComArg`` such as ``query.output``, or a template that
         renders to JSON or to the ``repr`` of such a list. (templated)
@@ -221,7 +221,40 @@ class EnvokeSyncContactsOperator(BaseEnvokeSyncOperator):
         self.rows = rows
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Bring the rows over; see :meth:`BaseEnvokeSyncOperator.sync` for what it returns and raises."""
-        with hopeless_failures_end_the_task():
+        """Bring the rows into Envoke, and return the report; see :meth:`BaseEnvokeSyncOperator.sync`."""
+        with fail_without_retry():
             rows = read_rows(self.rows)
         return self.sync(context, rows, total_rows=len(rows))
+
+
+def rows_as_dicts(cursor: Any) -> list[dict[str, Any]]:
+    """
+    Return all rows of a cursor as dicts, column name -> value.
+
+    Use it as the ``handler`` of ``SQLExecuteQueryOperator``: Airflow's own handlers return tuples, without the
+    column names that a payload needs.
+
+    :param cursor: a DB-API 2.0 cursor that has run a query.
+    :raises EnvokeDataError: if the statement returned no columns, or two with the same name.
+    """
+    names = column_names(cursor)
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def column_names(cursor: Any) -> list[str]:
+    """
+    Return the names of a cursor's columns, as the database spells them.
+
+    :param cursor: a DB-API 2.0 cursor that has run a query.
+    :raises EnvokeDataError: if the statement returned no columns, or two with the same name.
+    """
+    if not cursor.description:
+        raise EnvokeDataError("The SQL statement returned no columns. It must be a query (SELECT …).")
+    names = [column[0] for column in cursor.description]
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
+    if twice:
+        raise EnvokeDataError(
+            f"The SQL query returns more than one column named {', '.join(map(shown_name, twice))}. Give each "
+            "column its own name (SELECT … AS …)."
+        )
+    return names

@@ -1,4 +1,4 @@
-"""A query's rows into Envoke."""
+"""Brings the rows of a query into Envoke."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException, BaseHook
 
-from airflow_provider_envoke.core.masking import mask_emails, quoted
-from airflow_provider_envoke.core.rows import column_names
+from airflow_provider_envoke.envoke.messages import mask_emails, quoted
 from airflow_provider_envoke.exceptions import EnvokeConfigError, EnvokeError, EnvokeSyncError
-from airflow_provider_envoke.operators.lineage import query_tables
-from airflow_provider_envoke.operators.outcome import hopeless_failures_end_the_task
-from airflow_provider_envoke.operators.sync import BaseEnvokeSyncOperator
+from airflow_provider_envoke.operators._lineage import query_tables
+from airflow_provider_envoke.operators._outcome import fail_without_retry
+from airflow_provider_envoke.operators._sync import BaseEnvokeSyncOperator
+from airflow_provider_envoke.operators.envoke import column_names
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 _FETCH_ROWS = 1_000
-_MAX_DRIVER_WORDS = 500
+_MAX_DRIVER_CHARS = 500
 _QUOTED = re.compile(r"""(?<!\w)'.*'(?!\w)|(?<!\w)".*"(?!\w)|\(.*\)=\(.*\)""")
 
 
@@ -29,13 +29,12 @@ class SqlToEnvokeOperator(BaseEnvokeSyncOperator):
     """
     Bring a query's rows into Envoke, sending only what changed.
 
-    Rows are streamed: they are never all in memory, and PostgreSQL keeps them on its side with a server-side
-    cursor. All other arguments are those of
-    :class:`~airflow_provider_envoke.operators.sync.BaseEnvokeSyncOperator`.
+    Rows are streamed: they are never all in memory. On PostgreSQL a server-side cursor is used. The other
+    arguments are those of :class:`~airflow_provider_envoke.operators._sync.BaseEnvokeSyncOperator`.
 
     :param sql: one query, or the path of a ``.sql`` file. (templated)
-    :param parameters: the query's parameters, as its database driver takes them. (templated)
-    :param sql_conn_id: the Airflow connection of the database: any whose hook is a ``DbApiHook``. (templated)
+    :param parameters: the query's parameters, in the form that the database driver expects. (templated)
+    :param sql_conn_id: the Airflow connection of the database; its hook must be a ``DbApiHook``. (templated)
     """
 
     template_fields: Sequence[str] = (
@@ -65,8 +64,8 @@ class SqlToEnvokeOperator(BaseEnvokeSyncOperator):
         self.parameters = parameters
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Run the query and bring its rows over; see :meth:`BaseEnvokeSyncOperator.sync` for what it returns."""
-        with hopeless_failures_end_the_task():
+        """Bring the query's rows into Envoke, and return the report; see :meth:`BaseEnvokeSyncOperator.sync`."""
+        with fail_without_retry():
             _check_query(self.sql)
             hook = self._database_hook()
         return self.sync(context, QueryRows(hook, self.sql_conn_id, self.sql, self.parameters))
@@ -81,22 +80,22 @@ class SqlToEnvokeOperator(BaseEnvokeSyncOperator):
         hook = self._hook_of_connection()
         if not isinstance(hook, DbApiHook):
             raise EnvokeConfigError(
-                f"The connection {quoted(self.sql_conn_id)} (sql_conn_id) is not one of a database: its hook is "
-                f"{type(hook).__name__}, which is not a DbApiHook."
+                f"The connection {quoted(self.sql_conn_id)} (sql_conn_id) is not a database connection: its hook "
+                f"{type(hook).__name__} is not a DbApiHook. Use the connection of a database."
             )
         return hook
 
     def _hook_of_connection(self) -> Any:
         if not self.sql_conn_id:
-            raise EnvokeConfigError("sql_conn_id is empty: give a connection's id, or check its template.")
+            raise EnvokeConfigError("sql_conn_id is empty: set a connection's id, or check its template.")
         try:
             return BaseHook.get_hook(self.sql_conn_id)
         except AirflowNotFoundException:
-            problem = "There is no connection {} (sql_conn_id): add it, or correct the id."
+            problem = "There is no connection {} (sql_conn_id). Add it, or correct the id."
         except AirflowException:
             problem = (
-                "No installed provider knows the type of the connection {} (sql_conn_id): install its provider, "
-                "or correct the id."
+                "No installed provider has the type of the connection {} (sql_conn_id). Install its provider, or "
+                "correct the id."
             )
         raise EnvokeConfigError(problem.format(quoted(self.sql_conn_id)))
 
@@ -104,40 +103,35 @@ class SqlToEnvokeOperator(BaseEnvokeSyncOperator):
 def _check_query(sql: object) -> None:
     if not isinstance(sql, str) or not sql.strip():
         raise EnvokeConfigError(
-            "sql has to be one query as text, and is empty or something else: check its template."
+            "sql must be one query as text, but it is empty or of another type. Check its template."
         )
 
 
 def _query_failed(error: Exception, conn_id: str, count: int) -> EnvokeSyncError:
     when = f"after {count} rows" if count else "before its first row"
-    rows = "The report says what became of these rows; mend" if count else "Mend"
+    rows = " The report has the outcome of these rows." if count else ""
     return EnvokeSyncError(
         f"The query of the connection {quoted(conn_id)} (sql_conn_id) failed {when} with {type(error).__name__}: "
-        f"{_driver_words(error)}. {rows} the query or the database and run again, which is safe."
+        f"{_driver_message(error)}.{rows} Fix the query or the database and run again, which is safe."
     )
 
 
-def _driver_words(error: Exception) -> str:
+def _driver_message(error: Exception) -> str:
     """
-    Return the first line of a driver's message; the lines after it are details, which quote rows.
+    Return the first line of a driver's message. The lines after it are details, which quote rows.
 
-    PEP 249 names the classes of errors that come from the data itself: in these a quoted word is a value.
+    PEP 249 defines the classes of errors that the data causes: in their messages a quoted word is a value.
     """
     text = next(iter(str(error).strip().splitlines()), "no message")
     if {"DataError", "IntegrityError"} & {kind.__name__ for kind in type(error).__mro__}:
         text = _QUOTED.sub("…", text)
     line = "".join(char if char.isprintable() else " " for char in text)
-    return mask_emails(line)[:_MAX_DRIVER_WORDS].rstrip(".")
+    return mask_emails(line)[:_MAX_DRIVER_CHARS].rstrip(".")
 
 
 class QueryRows:
     """
-    A query's rows, as often as they are asked for: each reading opens a connection and runs the query anew.
-
-    :param hook: the database's hook, a ``DbApiHook``.
-    :param conn_id: its connection's id.
-    :param sql: one query.
-    :param parameters: its parameters, as the driver takes them.
+    A query's rows. Each iteration opens a connection of the hook, a ``DbApiHook``, and runs the query again.
     """
 
     def __init__(self, hook: Any, conn_id: str, sql: str, parameters: Any = None) -> None:
@@ -147,12 +141,7 @@ class QueryRows:
         self._parameters = parameters
 
     def __iter__(self) -> Generator[dict[str, Any], None, None]:
-        """
-        Yield the rows.
-
-        :raises EnvokeDataError: see :func:`stream_rows`.
-        :raises EnvokeSyncError: if the database fails; in words that hold no row's values.
-        """
+        """Yield the rows. A failure of the database becomes an EnvokeSyncError without values of rows."""
         count = 0
         rows: Generator[dict[str, Any], None, None] | None = None
         try:
@@ -161,7 +150,7 @@ class QueryRows:
                 count += 1
                 yield row
         except GeneratorExit:
-            with suppress(Exception):  # what ended the reading early is what the reader has to see
+            with suppress(Exception):  # the caller needs to see what ended the iteration early
                 if rows is not None:
                     rows.close()
             raise
@@ -171,25 +160,22 @@ class QueryRows:
             failure = _query_failed(error, self._conn_id, count)
         else:
             return
-        # Raised out here so that no chain leads to an exception of the driver, which may quote a row.
+        # Raised here, so that it is not chained to the driver's exception, which may quote a row.
         raise failure
 
 
 def stream_rows(connection: Any, sql: str, parameters: Any = None) -> Generator[dict[str, Any], None, None]:
     """
-    Yield a query's rows as dicts, and close the connection at the end.
+    Yield the rows of one query as dicts, and close the connection, a DB-API 2.0 one, at the end.
 
-    :param connection: a DB-API 2.0 connection.
-    :param sql: one query.
-    :param parameters: its parameters, as the driver takes them.
-    :raises EnvokeDataError: if it returns no columns, or two of one name.
+    :raises EnvokeDataError: if it returns no columns, or two with the same name.
     """
     with closing(connection), closing(_open_cursor(connection)) as cursor:
         if parameters:
             cursor.execute(sql, parameters)
         else:
             cursor.execute(sql)
-        # Fetched before the names are read: a server-side cursor knows them only then.
+        # Fetched before the names are read: a server-side cursor has them only then.
         rows = cursor.fetchmany(_FETCH_ROWS)
         names = column_names(cursor)
         while rows:
@@ -199,7 +185,7 @@ def stream_rows(connection: Any, sql: str, parameters: Any = None) -> Generator[
 
 
 def _open_cursor(connection: Any) -> Any:
-    """Return a cursor; psycopg's plain one would fetch the whole result into memory, its named one does not."""
+    """Return a cursor. psycopg's default cursor fetches the whole result into memory; a named one does not."""
     if type(connection).__module__.partition(".")[0] in ("psycopg2", "psycopg"):
         return connection.cursor(name="envoke_sync")
     return connection.cursor()

@@ -1,4 +1,4 @@
-"""The sandbox that nothing malformed may reach, behind ``envoke_default`` with marked credentials."""
+"""A sandbox that no invalid input may reach, behind ``envoke_default`` with marked credentials."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator
 
-from tests.leaks.marks import API_ID, API_KEY, MarkedSandbox
+from airflow_provider_envoke.exceptions import EnvokeError, EnvokeSyncError
+from tests.support.leak_markers import API_ID, API_KEY, MarkedSandbox, leaks, texts_of
+from tests.support.tasks import context
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,7 +24,7 @@ def marked_sandbox() -> Iterator[MarkedSandbox]:
 
 @pytest.fixture
 def connect(marked_sandbox: MarkedSandbox, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Define ``envoke_default`` as it should be, but for the parts given; ``None`` leaves a part out."""
+    """Define a valid ``envoke_default``, except for the parts given; ``None`` leaves a part out."""
 
     def connect(**parts: Any) -> None:
         good = {"conn_type": "envoke", "host": marked_sandbox.url, "login": API_ID, "password": API_KEY}
@@ -33,7 +36,36 @@ def connect(marked_sandbox: MarkedSandbox, monkeypatch: pytest.MonkeyPatch) -> C
 
 @pytest.fixture
 def sandbox(marked_sandbox: MarkedSandbox, connect: Callable[..., None]) -> MarkedSandbox:
-    """The sandbox, empty, with the connection as it should be."""
+    """The sandbox, empty, behind a valid connection."""
     marked_sandbox.reset()
     connect()
     return marked_sandbox
+
+
+@pytest.fixture
+def check_message_of_failure(
+    sandbox: MarkedSandbox, check_message: Callable[[str, str], None]
+) -> Callable[..., None]:
+    """
+    Check that a function or a task fails before any request.
+
+    Its exception has a class, leaks nothing, has the message of the snapshot, and names what the case has in
+    backticks and further words. Airflow does not retry the task, except after an ``EnvokeSyncError``.
+    """
+
+    def check(case: str, kind: type[Exception], action: Callable[[], object] | BaseOperator, *words: str) -> None:
+        sandbox.reset()
+        is_task = isinstance(action, BaseOperator)
+        with pytest.raises((EnvokeError, AirflowFailException)) as caught:
+            action.execute(context()) if isinstance(action, BaseOperator) else action()
+        error = caught.value
+        cause = error.__cause__ if isinstance(error.__cause__, EnvokeError) else error
+        assert type(cause) is kind
+        assert isinstance(error, AirflowFailException) is (is_task and kind is not EnvokeSyncError)
+        assert str(cause) == str(error)
+        assert [word for word in (*case.split("`")[1::2], *words) if word not in str(error)] == []
+        assert [leaks(text) for text in texts_of(error) if leaks(text)] == []
+        assert sandbox.requests == []
+        check_message(case.replace("`", ""), str(error))
+
+    return check

@@ -1,4 +1,4 @@
-"""Calls of the hook that cannot work, whose payloads go out as they are given: refused in these words, unsent."""
+"""Invalid calls of the hook, which sends payloads as they are given: they fail before any request."""
 
 from __future__ import annotations
 
@@ -6,152 +6,114 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_provider_envoke.exceptions import EnvokeConfigError, EnvokeDataError
 from airflow_provider_envoke.hooks.envoke import EnvokeHook
-from tests.bad_input.judging import as_params, check_refused
-from tests.leaks.marks import EMAIL, LAST_NAME
+from tests.support.leak_markers import EMAIL, LAST_NAME
+from tests.support.messages import Each, as_params, each
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.leaks.marks import MarkedSandbox
-
 NAN = float("nan")
 ROW = {"email": EMAIL, "last_name": "Markedova"}
 CHANGE = {"city": "Markedova"}
+CYCLE: dict[str, Any] = {}
+CYCLE["email"] = CYCLE
 
 
-def _cycle() -> dict[str, Any]:
-    cycle: dict[str, Any] = {"email": EMAIL}
-    cycle["email"] = cycle
-    return cycle
-
-
-def _find(filters: Any, **arguments: Any) -> object:
-    return list(EnvokeHook().find_contacts(filters, **arguments))
-
-
-# What the person on call reads -> the call that was wrong, by name.
-HOOK: dict[str, dict[str, Callable[[], object]]] = {
-    "payload has to be a dict, field -> value, not NoneType.": {
-        "update-none": lambda: EnvokeHook().update_contact(None),
-        "create-none": lambda: EnvokeHook().create_contact(None),
-    },
-    "payload has to be a dict, field -> value, not str.": {
-        "update-a-text": lambda: EnvokeHook().update_contact(EMAIL),
-    },
-    "payload has to be a dict, field -> value, not list.": {
-        "update-a-list": lambda: EnvokeHook().update_contact([ROW]),
-    },
-    "The payload has neither an id nor an email to find the contact by.": {
-        "update-nothing": lambda: EnvokeHook().update_contact({}),
-    },
-    "keyfield has to be 'id' or 'email' or 'remote_id', not 'phone'.": {
-        "update-by-an-unknown-key": lambda: EnvokeHook().update_contact(ROW, keyfield="phone"),
-    },
-    "The payload's email has to be text, not dict.": {
-        "update-by-an-object": lambda: EnvokeHook().update_contact({"email": {"$ne": ""}, **CHANGE}),
-        "create-with-an-object-for-an-address": lambda: EnvokeHook().create_contact({"email": {"$ne": ""}}),
-    },
-    "The payload's email has to be text, not list.": {
-        "update-by-a-list": lambda: EnvokeHook().update_contact({"email": [EMAIL], **CHANGE}),
-    },
-    "The payload's email has to be text, not bool.": {
-        "update-by-true": lambda: EnvokeHook().update_contact({"email": True, **CHANGE}),
-    },
-    "The payload's remote_id has to be text, not dict.": {
-        "update-by-a-remote-object": lambda: EnvokeHook().update_contact(
-            {"remote_id": {"a": 1}, **CHANGE}, keyfield="remote_id"
+# Case -> arguments of update_contact. The message must name what the case has in backticks.
+UPDATES: dict[type[Exception], dict[str, Any]] = {
+    EnvokeDataError: {
+        "`payload` None": {"payload": None},
+        "`payload` as text": {"payload": EMAIL},
+        "`payload` as a list": {"payload": [ROW]},
+        "no `id` and no `email`": each("payload", {}, CHANGE, {"email": " ", **CHANGE}),
+        "no key but a `remote_id`": {"payload": {"remote_id": "R-7", **CHANGE}},
+        "no `remote_id`": {"payload": ROW, "keyfield": "remote_id"},
+        "no `contact_id`": {"payload": ROW, "keyfield": "id"},
+        "`email` as an object": {"payload": {"email": {"$ne": ""}, **CHANGE}},
+        "`email` as a list": {"payload": {"email": [EMAIL], **CHANGE}},
+        "`email` as true": {"payload": {"email": True, **CHANGE}},
+        "`remote_id` as an object": {"payload": {"remote_id": {"a": 1}, **CHANGE}, "keyfield": "remote_id"},
+        "`contact_id` out of range": Each(
+            {"payload": CHANGE, "contact_id": value} for value in ("7/../8", "../1", "1?x=1", "", 0, 4_294_967_296)
         ),
+        "`contact_id` and another `id`": {"payload": {"id": 2, **CHANGE}, "contact_id": 1},
+        "a value that is not `JSON`": each(
+            "payload",
+            {**ROW, "city": NAN},
+            {**ROW, "city": LAST_NAME.encode()},
+            {**ROW, "city": {LAST_NAME}},
+            {**ROW, "custom_fields": CYCLE},
+            {**ROW, "city": f"{LAST_NAME}\ud800"},
+            {**ROW, "\udfff": LAST_NAME},
+            {**ROW, (LAST_NAME,): 1},
+        ),
+        "nothing but the `email`": {"payload": {"email": EMAIL}},
+        "nothing but the `id`": Each([{"payload": {"id": 1}}, {"payload": {}, "contact_id": 1}]),
     },
-    "contact_id has to be a whole number from 1 to 4294967295.": {
-        "update-by-a-hostile-id": lambda: EnvokeHook().update_contact(CHANGE, contact_id="7/../8"),
+    EnvokeConfigError: {
+        "`keyfield` unknown": {"payload": ROW, "keyfield": "phone"},
+        "`keyfield` empty": {"payload": ROW, "keyfield": ""},
+        "`contact_id` with another `keyfield`": {"payload": ROW, "keyfield": "email", "contact_id": 1},
     },
-    (
-        "The payload holds a value that JSON cannot carry: convert it with "
-        "airflow_provider_envoke.core.payload.build_payload first."
-    ): {
-        "update-with-nan": lambda: EnvokeHook().update_contact({**ROW, "city": NAN}),
-        "update-with-bytes": lambda: EnvokeHook().update_contact({**ROW, "city": LAST_NAME.encode()}),
-        "update-with-a-set": lambda: EnvokeHook().update_contact({**ROW, "city": {LAST_NAME}}),
-        "update-with-a-cycle": lambda: EnvokeHook().update_contact({**ROW, "custom_fields": _cycle()}),
-        "update-with-half-a-character": lambda: EnvokeHook().update_contact({**ROW, "city": f"{LAST_NAME}\ud800"}),
-        "update-with-half-a-name": lambda: EnvokeHook().update_contact({**ROW, "\udfff": LAST_NAME}),
-        "update-with-a-tuple-for-a-name": lambda: EnvokeHook().update_contact({**ROW, (LAST_NAME,): 1}),
+}
+
+# Case -> arguments of create_contact.
+CREATIONS: dict[type[Exception], dict[str, Any]] = {
+    EnvokeDataError: {
+        "`payload` None": {"payload": None},
+        "no `email`": Each([{"payload": CHANGE}, {"payload": {"remote_id": "R-5"}, "upsert": True}]),
+        "`email` as an object": {"payload": {"email": {"$ne": ""}}},
+        "`email` as bytes": {"payload": {"email": b"x"}, "upsert": True},
     },
-    "A contact cannot be created without an email.": {
-        "create-without-an-address": lambda: EnvokeHook().create_contact(CHANGE),
+}
+
+# Case -> arguments of find_contacts.
+SEARCHES: dict[type[Exception], dict[str, Any]] = {
+    EnvokeDataError: {
+        "`filters` None": {"filters": None},
+        "`filters` as text": {"filters": EMAIL},
+        "`filters` as a list": {"filters": [{"email": EMAIL}]},
+        "`sort` as text": {"filters": {}, "sort": "email"},
     },
-    "The payload's email has to be text, not bytes.": {
-        "upsert-with-bytes-for-an-address": lambda: EnvokeHook().create_contact({"email": b"x"}, upsert=True),
+    EnvokeConfigError: {
+        "`filter[email]` empty": {"filters": {"email": {}}},
+        "`filter[email][$in]` empty": {"filters": {"email": {"$in": []}}},
+        "`filter[email]` null": {"filters": {"email": None}},
+        "`filter[email]` as bytes": {"filters": {"email": EMAIL.encode()}},
+        "`filter[email]` with a `NUL`": {"filters": {"email": f"{LAST_NAME}\0"}},
+        "`filter[email]` with a lone `surrogate`": {"filters": {"email": f"{LAST_NAME}\ud800"}},
+        "`filter[id]` as a fraction": {"filters": {"id": 1.5}},
+        "`filter[id]` as true": {"filters": {"id": True}},
+        "`filters` nested too deeply": {"filters": CYCLE},
+        "`filters` too long": {"filters": {"email": {"$in": [EMAIL] * 500}}},
+        "hostile `name`": {"filters": {"email]=x&filter[id": EMAIL}},
+        "`name` as a number": {"filters": {5: EMAIL}},
+        "`fields` as text": {"filters": {}, "fields": "email"},
+        "`fields` as a number": {"filters": {}, "fields": 5},
+        "hostile `name` in fields": {"filters": {}, "fields": ["email,*"]},
+        "`sort` order unknown": {"filters": {}, "sort": {"email": "up"}},
     },
-    "filters has to be a dict, field -> value, not NoneType.": {
-        "find-by-none": lambda: _find(None),
-    },
-    "filters has to be a dict, field -> value, not str.": {
-        "find-by-a-text": lambda: _find(EMAIL),
-    },
-    "filters has to be a dict, field -> value, not list.": {
-        "find-by-a-list": lambda: _find([{"email": EMAIL}]),
-    },
-    "filter[email] is empty, and without it every contact would match: leave it out.": {
-        "find-by-an-empty-object": lambda: _find({"email": {}}),
-    },
-    "filter[email][$in] is empty, and without it every contact would match: leave it out.": {
-        "find-by-an-empty-list": lambda: _find({"email": {"$in": []}}),
-    },
-    "The value of filter[email] has to be text or a whole number, not NoneType.": {
-        "find-by-a-null": lambda: _find({"email": None}),
-    },
-    "The value of filter[id] has to be text or a whole number, not float.": {
-        "find-by-a-float": lambda: _find({"id": 1.5}),
-    },
-    "The value of filter[email] has to be text or a whole number, not bytes.": {
-        "find-by-bytes": lambda: _find({"email": EMAIL.encode()}),
-    },
-    "The value of filter[id] has to be text or a whole number, not bool.": {
-        "find-by-a-bool": lambda: _find({"id": True}),
-    },
-    "The value of filter[email] cannot be sent: it holds a NUL character.": {
-        "find-by-nul": lambda: _find({"email": f"{LAST_NAME}\0"}),
-    },
-    (
-        "The value of filter[email] cannot be sent: it holds half a character (a lone surrogate), which "
-        "is not valid Unicode."
-    ): {
-        "find-by-half-a-character": lambda: _find({"email": f"{LAST_NAME}\ud800"}),
-    },
-    "The filters are nested too deeply: give field -> {operator: value}.": {
-        "find-by-a-cycle": lambda: _find(_cycle()),
-    },
-    "'email]=x&filter[id' is not the name of a field or an operator.": {
-        "find-by-a-hostile-name": lambda: _find({"email]=x&filter[id": EMAIL}),
-    },
-    "'5' is not the name of a field or an operator.": {
-        "find-by-a-name-that-is-none": lambda: _find({5: EMAIL}),
-    },
-    "The filters make a URL of 36039 bytes, the limit is 7500: ask for fewer values at a time.": {
-        "find-by-too-many": lambda: _find({"email": {"$in": [EMAIL] * 500}}),
-    },
-    "fields has to be a list of field names, not one str.": {
-        "find-fields-as-a-text": lambda: _find({}, fields="email"),
-    },
-    "fields has to be a list of field names, not one int.": {
-        "find-fields-as-a-number": lambda: _find({}, fields=5),
-    },
-    "'email,*' is not the name of a field or an operator.": {
-        "find-fields-with-a-hostile-name": lambda: _find({}, fields=["email,*"]),
-    },
-    "sort has to be a dict, field -> value, not str.": {
-        "find-sorted-by-a-text": lambda: _find({}, sort="email"),
-    },
-    "sort has to be ASC or DESC, not 'up'.": {
-        "find-sorted-upwards": lambda: _find({}, sort={"email": "up"}),
-    },
-}  # fmt: skip
+}
 
 
-@pytest.mark.parametrize(("action", "message"), as_params(HOOK))
-def test_a_call_of_the_hook_that_cannot_work_is_refused(
-    action: Callable[[], object], message: str, sandbox: MarkedSandbox
+@pytest.mark.parametrize(("case", "kind", "arguments"), as_params(UPDATES))
+def test_an_invalid_update_is_rejected(
+    case: str, kind: type[Exception], arguments: dict[str, Any], check_message_of_failure: Callable[..., None]
 ) -> None:
-    check_refused(action, message, sandbox)
+    check_message_of_failure(f"hook update: {case}", kind, lambda: EnvokeHook().update_contact(**arguments))
+
+
+@pytest.mark.parametrize(("case", "kind", "arguments"), as_params(CREATIONS))
+def test_an_invalid_creation_is_rejected(
+    case: str, kind: type[Exception], arguments: dict[str, Any], check_message_of_failure: Callable[..., None]
+) -> None:
+    check_message_of_failure(f"hook create: {case}", kind, lambda: EnvokeHook().create_contact(**arguments))
+
+
+@pytest.mark.parametrize(("case", "kind", "arguments"), as_params(SEARCHES))
+def test_an_invalid_search_is_rejected(
+    case: str, kind: type[Exception], arguments: dict[str, Any], check_message_of_failure: Callable[..., None]
+) -> None:
+    check_message_of_failure(f"hook find: {case}", kind, lambda: list(EnvokeHook().find_contacts(**arguments)))

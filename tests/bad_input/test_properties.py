@@ -1,4 +1,4 @@
-"""Whatever comes in, only exceptions of our tree come out, and what goes out is well-formed."""
+"""For any input at all: only exceptions of the package are raised, and every request sent is well-formed."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_envoke.clients.bulk import BulkClient
-from airflow_provider_envoke.core import protocol
-from airflow_provider_envoke.core.config import EXTRAS, EnvokeConfig
-from airflow_provider_envoke.core.fields import CONTACT_FIELDS
-from airflow_provider_envoke.core.mapping import FieldMap
-from airflow_provider_envoke.core.options import SyncOptions
-from airflow_provider_envoke.core.payload import PayloadRules, build_payload
-from airflow_provider_envoke.core.plan import differing_fields
-from airflow_provider_envoke.core.rendered import check_rendered_nulls, read_payload, read_rows
+from airflow_provider_envoke.client.bulk import BulkClient
+from airflow_provider_envoke.envoke import requests
+from airflow_provider_envoke.envoke.config import EXTRAS, EnvokeConfig
+from airflow_provider_envoke.envoke.fields import CONTACT_FIELDS
 from airflow_provider_envoke.exceptions import EnvokeConfigError, EnvokeDataError, EnvokeError
-from airflow_provider_envoke.sync.intake import Intake
-from tests.sync.running import sync
+from airflow_provider_envoke.operators._templated import check_rendered_nulls, read_payload, read_rows
+from airflow_provider_envoke.payload.build import PayloadRules, build_payload
+from airflow_provider_envoke.payload.mapping import FieldMap
+from airflow_provider_envoke.sync.compare import differing_fields
+from airflow_provider_envoke.sync.options import SyncOptions
+from airflow_provider_envoke.sync.rows import RowReader
+from tests.support.sync_runs import sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow_provider_envoke.core.protocol import Request
+    from airflow_provider_envoke.envoke.requests import Request
     from airflow_provider_envoke.sandbox.thread import Sandbox
 
 _CONTROL = re.compile(r"[\x00-\x20\x7f-\uffff]")
 
-# Texts with surrogates, NUL, line breaks and direction marks among them, and the words that mean something here.
+# Texts with surrogates, NUL, line breaks and direction marks, and words that have a meaning in the API.
 texts = st.one_of(
     st.text(max_size=30),
     st.text(st.characters(categories=["Cs", "Cc", "Cf", "L"]), max_size=5),
@@ -85,7 +85,7 @@ PROPERTY = settings(max_examples=150, deadline=None, suppress_health_check=[Heal
 
 
 def check_well_formed(request: Request) -> None:
-    """A path of ours, a target of one line, a body that is JSON and Unicode."""
+    """Check that the path is a documented one, the target one line, and the body JSON in UTF-8."""
     assert re.fullmatch(r"/v1/contacts(/[1-9][0-9]*)?", request.path)
     assert not _CONTROL.search(request.target)
     assert urlsplit(request.target).path == request.path
@@ -96,20 +96,20 @@ def check_well_formed(request: Request) -> None:
         json.dumps(body, ensure_ascii=False).encode("utf-8")
 
 
-def check_words(error: EnvokeError) -> None:
-    """One line, not endless, that says something."""
+def check_text(error: EnvokeError) -> None:
+    """Check that a message is one line of limited length."""
     assert str(error).strip()
     assert str(error).isprintable()
     assert len(str(error)) < 5_000
 
 
-def built(make: Callable[[], Request]) -> Request | None:
-    """The request, checked; ``None`` if one of our exceptions came in its place."""
+def build(make: Callable[[], Request]) -> Request | None:
+    """Return a checked request; ``None`` if an exception of the package was raised instead."""
     try:
         request = make()
         request.content()
     except EnvokeError as error:
-        check_words(error)
+        check_text(error)
         return None
     check_well_formed(request)
     return request
@@ -117,29 +117,29 @@ def built(make: Callable[[], Request]) -> Request | None:
 
 @PROPERTY
 @given(row=rows, rules=rules)
-def test_a_row_becomes_a_payload_that_can_be_sent_or_a_refusal(row: dict[Any, Any], rules: PayloadRules) -> None:
+def test_a_row_becomes_a_valid_payload_or_is_rejected(row: dict[Any, Any], rules: PayloadRules) -> None:
     try:
         payload = build_payload(row, rules)
     except EnvokeDataError as error:
-        check_words(error)
+        check_text(error)
         return
 
     assert payload.keys() <= CONTACT_FIELDS.keys()
     for value in payload.values():
         assert isinstance(value, str | int) or all(isinstance(text, str) for text in value.values())
-    check_well_formed(protocol.Request("PATCH", "/v1/contacts", "/v1/contacts", body=payload))
-    built(lambda: protocol.update_contact(payload))
-    built(lambda: protocol.update_contact(payload, keyfield="remote_id"))
-    built(lambda: protocol.create_contact(payload))
+    check_well_formed(requests.Request("PATCH", "/v1/contacts", "/v1/contacts", body=payload))
+    build(lambda: requests.update_contact(payload))
+    build(lambda: requests.update_contact(payload, keyfield="remote_id"))
+    build(lambda: requests.create_contact(payload))
 
 
 @PROPERTY
 @given(payload=rows | values, contact_id=values, keyfield=st.none() | keyfields | texts, upsert=st.booleans())
-def test_an_unchecked_payload_is_sent_well_formed_or_not_at_all(
+def test_an_unchecked_payload_is_sent_well_formed_or_rejected(
     payload: Any, contact_id: Any, keyfield: str | None, upsert: bool
 ) -> None:
-    update = built(lambda: protocol.update_contact(payload, contact_id=contact_id, keyfield=keyfield))
-    create = built(lambda: protocol.create_contact(payload, upsert=upsert))
+    update = build(lambda: requests.update_contact(payload, contact_id=contact_id, keyfield=keyfield))
+    create = build(lambda: requests.create_contact(payload, upsert=upsert))
 
     assert update is None or "id" not in (update.body or {})
     assert create is None or isinstance((create.body or {})["email"], str | int)
@@ -147,13 +147,13 @@ def test_an_unchecked_payload_is_sent_well_formed_or_not_at_all(
 
 @PROPERTY
 @given(filters=rows | values, fields=st.none() | st.lists(names, max_size=3) | values, sort=st.none() | values)
-def test_a_filter_is_sent_well_formed_or_not_at_all(filters: Any, fields: Any, sort: Any) -> None:
-    built(lambda: protocol.find_contacts(filters, fields=fields, sort=sort))
+def test_a_filter_is_sent_well_formed_or_rejected(filters: Any, fields: Any, sort: Any) -> None:
+    build(lambda: requests.find_contacts(filters, fields=fields, sort=sort))
 
 
 @PROPERTY
 @given(value=values | rows | st.lists(rows, max_size=3))
-def test_whatever_a_template_leaves_is_read_or_refused(value: Any) -> None:
+def test_any_rendered_value_is_read_or_rejected(value: Any) -> None:
     for form in (value, repr(value), str(value)):
         with suppress(EnvokeDataError):
             check_rendered_nulls(read_payload(form))
@@ -173,11 +173,11 @@ def test_whatever_a_template_leaves_is_read_or_refused(value: Any) -> None:
         },
     )
 )
-def test_a_connection_is_read_or_refused_and_never_leads_elsewhere(parts: dict[str, Any]) -> None:
+def test_a_connection_is_rejected_or_leads_to_a_host_without_a_path(parts: dict[str, Any]) -> None:
     try:
         config = EnvokeConfig.from_connection(**parts)
     except EnvokeConfigError as error:
-        check_words(error)
+        check_text(error)
         return
 
     url = urlsplit(config.base_url)
@@ -194,14 +194,14 @@ def test_a_connection_is_read_or_refused_and_never_leads_elsewhere(parts: dict[s
 @given(
     columns=st.dictionaries(texts, names, max_size=4) | values, static=rows | values, row=rows, keyfield=keyfields
 )
-def test_a_map_is_refused_at_once_or_gives_each_row_its_fields(
+def test_a_field_map_is_rejected_at_once_or_fills_exactly_its_fields(
     columns: Any, static: Any, row: dict[Any, Any], keyfield: Any
 ) -> None:
     try:
         fields = FieldMap(columns, static)
         SyncOptions(fields=fields, keyfield=keyfield)
     except EnvokeConfigError as error:
-        check_words(error)
+        check_text(error)
         return
 
     with suppress(EnvokeDataError):
@@ -215,32 +215,32 @@ def test_a_map_is_refused_at_once_or_gives_each_row_its_fields(
     on_duplicate=st.sampled_from(["first", "last"]),
     rules=rules,
 )
-def test_every_row_that_is_taken_in_is_wanted_or_decided(
+def test_every_row_is_in_exactly_one_batch(
     rows: list[dict[Any, Any]], keyfield: Any, on_duplicate: Any, rules: PayloadRules
 ) -> None:
-    intake = Intake(SyncOptions(keyfield=keyfield, on_duplicate=on_duplicate, rules=rules))
+    reader = RowReader(SyncOptions(keyfield=keyfield, on_duplicate=on_duplicate, rules=rules))
 
-    batches = list(intake.batches(rows))
-    intake.close()
+    batches = list(reader.batches(rows))
+    reader.close()
 
-    numbers = [wanted.row for batch in batches for wanted in batch.wanted]
-    numbers += [wanted.row for batch in batches for wanted, _ in batch.decided]
-    assert sorted(numbers) == list(range(1, len(rows) + 1))
-    for wanted in (wanted for batch in batches for wanted in batch.wanted):
-        assert wanted.key
-        built(lambda: protocol.find_contacts({keyfield: {"$in": [str(wanted.payload[keyfield])]}}))  # noqa: B023
+    to_compare = [desired for batch in batches for desired in batch.desired]
+    decided = [desired for batch in batches for desired, _ in batch.decided]
+    assert sorted(desired.row for desired in to_compare + decided) == list(range(1, len(rows) + 1))
+    for desired in to_compare:
+        assert desired.key
+        build(lambda: requests.find_contacts({keyfield: {"$in": [str(desired.payload[keyfield])]}}))  # noqa: B023
 
 
 @PROPERTY
 @given(payload=rows, current=st.dictionaries(names, values, max_size=5))
-def test_whatever_the_service_holds_is_compared(payload: dict[Any, Any], current: dict[str, Any]) -> None:
+def test_any_contact_can_be_compared(payload: dict[Any, Any], current: dict[str, Any]) -> None:
     with suppress(EnvokeDataError):
-        wanted = build_payload(payload, PayloadRules())
-        assert differing_fields(wanted, current).keys() <= {*wanted, "consent_description"}
+        desired = build_payload(payload, PayloadRules())
+        assert differing_fields(desired, current).keys() <= {*desired, "consent_description"}
 
 
 class Odd:
-    """A driver's own type, of which nothing can be asked."""
+    """A type of a database driver that raises whatever is done with it."""
 
     def __getattribute__(self, name: str) -> Any:
         raise RuntimeError(name)
@@ -251,7 +251,7 @@ class Odd:
 
 @settings(PROPERTY, max_examples=40)
 @given(table=st.lists(rows, max_size=4), keyfield=keyfields, strategy=st.sampled_from(["changed", "all"]))
-def test_a_run_over_any_rows_counts_each_and_sends_nothing_malformed(
+def test_a_run_over_any_rows_counts_each_and_sends_well_formed_requests(
     envoke_sandbox: Sandbox, table: list[dict[Any, Any]], keyfield: Any, strategy: Any
 ) -> None:
     envoke_sandbox.reset()
@@ -268,14 +268,14 @@ def test_a_run_over_any_rows_counts_each_and_sends_nothing_malformed(
     assert "Traceback" not in report.as_table()
 
 
-def test_a_value_of_which_nothing_can_be_asked_rejects_its_row_alone(envoke_sandbox: Sandbox) -> None:
+def test_a_value_that_cannot_be_read_rejects_only_its_row(
+    envoke_sandbox: Sandbox, check_message: Callable[[str, str], None]
+) -> None:
     envoke_sandbox.reset([{"id": 7, "email": "a@example.com"}])
     table = [{"email": "b@example.com", "city": Odd()}, {"email": "a@example.com", "city": "Alma"}]
 
     report, (reject,) = sync(envoke_sandbox, table)
 
-    assert (report.updated, report.reasons) == (1, {"invalid_value": 1})
-    assert (reject.row, reject.message) == (
-        1,
-        "a value of the row cannot be read (RuntimeError); turn it into text in the query",
-    )
+    assert (report.updated, report.reasons, reject.row) == (1, {"invalid_value": 1}, 1)
+    assert "RuntimeError" in reject.message
+    check_message("reject: a value that cannot be read", reject.message)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+import random
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.leaks.marks import API_ID, API_KEY, Seen
+from tests.support.leak_markers import API_ID, API_KEY, Seen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def seen(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> Seen:
+    """Everything that is logged, from level DEBUG on, printed, returned and raised."""
     caplog.set_level(logging.DEBUG)
     logging.getLogger("urllib3").setLevel(logging.DEBUG)
     return Seen(caplog, capfd)
@@ -23,10 +25,8 @@ def seen(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) ->
 
 @pytest.fixture
 def connect(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Define ``envoke_default`` with the marked credentials; nothing waits between two attempts."""
-    from airflow_provider_envoke.clients import single
-
-    monkeypatch.setattr(single.EnvokeClient.__init__, "__kwdefaults__", {"sleep": lambda seconds: None})
+    """Define ``envoke_default`` with the marked credentials; retries do not wait."""
+    monkeypatch.setattr(random, "uniform", lambda *_: 0.0)
 
     def connect(url: str, **parts: Any) -> None:
         extra = json.dumps({"max_retries": 1, "timeout": 0.1})

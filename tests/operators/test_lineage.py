@@ -1,4 +1,4 @@
-"""What OpenLineage records, by its own types and its own way of asking an operator."""
+"""What OpenLineage records, read the way its listener reads it."""
 
 from __future__ import annotations
 
@@ -8,30 +8,28 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseHook
 
 from airflow_provider_envoke.exceptions import EnvokeSyncError
+from airflow_provider_envoke.operators._lineage import query_tables
 from airflow_provider_envoke.operators.envoke import EnvokeSyncContactsOperator, EnvokeUpdateContactOperator
-from airflow_provider_envoke.operators.lineage import query_tables
 from airflow_provider_envoke.transfers.sql_to_envoke import SqlToEnvokeOperator
-from tests.services import POSTGRES
-from tests.tasks import context
+from tests.support import ROOT
+from tests.support.contacts import contacts
+from tests.support.services import POSTGRES
+from tests.support.tasks import context
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from airflow_provider_envoke.sandbox.thread import Sandbox
 
-ROOT = Path(__file__).resolve().parents[2]
+CONTACTS = contacts(5)
 ROWS = [{"email": "p0@example.com", "city": "Québec"}, {"email": "p1@example.com", "city": "Laval"}]
-
-
-@pytest.fixture
-def sandbox(envoke_connection: Sandbox) -> Sandbox:
-    envoke_connection.reset([{"email": f"p{number}@example.com", "city": "Laval"} for number in range(5)])
-    return envoke_connection
 
 
 @pytest.fixture
@@ -46,7 +44,7 @@ def warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def lineage(task: Any, *, failed: bool = False) -> Any:
-    """Ask as OpenLineage's listener does, which catches what an operator raises."""
+    """Return what OpenLineage's listener gets from an operator."""
     from airflow.providers.openlineage.extractors.base import DefaultExtractor, OperatorLineage
 
     extractor = DefaultExtractor(task)
@@ -56,7 +54,7 @@ def lineage(task: Any, *, failed: bool = False) -> Any:
 
 
 def written(found: Any) -> list[tuple[str, str, int]]:
-    """The datasets written, each with the count of its rows."""
+    """Return the datasets that were written, each with its number of rows."""
     return [
         (output.namespace, output.name, output.outputFacets["outputStatistics"].rowCount)
         for output in found.outputs
@@ -67,9 +65,7 @@ def host_of(sandbox: Sandbox) -> str:
     return sandbox.url.removeprefix("http://")
 
 
-def test_a_query_of_sqlite_names_its_table_and_the_contacts_with_their_count(
-    sandbox: Sandbox, warehouse: str
-) -> None:
+def test_sqlite_has_the_table_as_input_and_the_contacts_as_output(sandbox: Sandbox, warehouse: str) -> None:
     task = SqlToEnvokeOperator(
         task_id="sync", sql_conn_id="warehouse", sql="SELECT email, city FROM customers WHERE city <> ?",
         parameters=["Nowhere"],
@@ -82,9 +78,7 @@ def test_a_query_of_sqlite_names_its_table_and_the_contacts_with_their_count(
     assert written(found) == [(f"envoke://{host_of(sandbox)}", "contacts", 1)]
 
 
-def test_a_query_of_postgresql_names_its_table_as_airflows_own_operator_does(
-    sandbox: Sandbox, postgres: Any
-) -> None:
+def test_postgresql_has_the_table_as_airflows_own_operator_names_it(sandbox: Sandbox, postgres: Any) -> None:
     from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
 
     postgres.execute("INSERT INTO envoke_customers VALUES ('p0@example.com', 'Québec', 1, NULL, NULL)")
@@ -105,7 +99,7 @@ def test_a_query_of_postgresql_names_its_table_as_airflows_own_operator_does(
     assert written(found) == [(f"envoke://{host_of(sandbox)}", "contacts", 1)]
 
 
-def test_the_text_of_the_query_is_not_told(sandbox: Sandbox, warehouse: str) -> None:
+def test_the_text_of_the_query_is_not_recorded(sandbox: Sandbox, warehouse: str) -> None:
     sql = "SELECT email, city FROM customers WHERE email = 'marker@example.com'"
     task = SqlToEnvokeOperator(task_id="sync", sql_conn_id="warehouse", sql=sql)
     task.execute(context())
@@ -124,16 +118,16 @@ def test_the_text_of_the_query_is_not_told(sandbox: Sandbox, warehouse: str) -> 
         ("SELECT * FROM one WHERE id = %(id)s AND n % 4 = 1", {"one"}),
         ("SELECT * FROM one WHERE id %% 4 = %s", {"one"}),
         ("SELECT 1", set()),
-        ("this is no SQL (((", set()),
+        ("this is not SQL (((", set()),
     ],
 )
-def test_tables_are_named_as_the_query_names_them(warehouse: str, sql: str, tables: set[str]) -> None:
+def test_tables_have_the_names_that_the_query_uses(warehouse: str, sql: str, tables: set[str]) -> None:
     found = query_tables(BaseHook.get_hook("warehouse"), "warehouse", sql)
 
     assert {table.name for table in found} == tables
 
 
-def test_a_password_in_a_host_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_password_in_a_host_is_not_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
     connection = {"conn_type": "sqlite", "host": "user:secret@db.example.com", "port": 99}
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(connection))
 
@@ -142,8 +136,12 @@ def test_a_password_in_a_host_is_not_told(monkeypatch: pytest.MonkeyPatch) -> No
     assert table.namespace == "sqlite://db.example.com:99"
 
 
-def test_a_database_that_cannot_be_asked_costs_the_tables_alone(
-    sandbox: Sandbox, warehouse: str, monkeypatch: pytest.MonkeyPatch
+def test_a_database_that_fails_costs_only_the_tables(
+    sandbox: Sandbox,
+    warehouse: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    check_message: Callable[[str, str], None],
 ) -> None:
     task = SqlToEnvokeOperator(task_id="sync", sql_conn_id="warehouse", sql="SELECT email, city FROM customers")
     task.execute(context())
@@ -153,9 +151,13 @@ def test_a_database_that_cannot_be_asked_costs_the_tables_alone(
 
     assert found.inputs == []
     assert written(found) == [(f"envoke://{host_of(sandbox)}", "contacts", 1)]
+    logged = [
+        record.getMessage() for record in caplog.records if record.name.startswith("airflow_provider_envoke")
+    ]
+    check_message("log: tables not found", logged[-1])
 
 
-def test_a_plan_writes_nothing(sandbox: Sandbox, warehouse: str) -> None:
+def test_a_plan_has_no_output(sandbox: Sandbox, warehouse: str) -> None:
     task = SqlToEnvokeOperator(
         task_id="plan", sql_conn_id="warehouse", sql="SELECT email, city FROM customers", plan_only=True
     )
@@ -167,7 +169,7 @@ def test_a_plan_writes_nothing(sandbox: Sandbox, warehouse: str) -> None:
     assert len(found.inputs) == 1
 
 
-def test_rows_from_xcom_have_an_output_alone(sandbox: Sandbox) -> None:
+def test_rows_from_xcom_have_an_output_but_no_input(sandbox: Sandbox) -> None:
     task = EnvokeSyncContactsOperator(task_id="sync", rows=ROWS)
     task.execute(context())
 
@@ -177,7 +179,7 @@ def test_rows_from_xcom_have_an_output_alone(sandbox: Sandbox) -> None:
     assert written(found) == [(f"envoke://{host_of(sandbox)}", "contacts", 1)]
 
 
-def test_a_run_that_failed_tells_what_it_wrote(sandbox: Sandbox) -> None:
+def test_a_failed_run_records_what_it_wrote(sandbox: Sandbox) -> None:
     rows = [*ROWS, {"email": "nobody@example.com", "city": "Laval"}]
     task = EnvokeSyncContactsOperator(task_id="sync", rows=rows)
     with pytest.raises(EnvokeSyncError):
@@ -186,7 +188,7 @@ def test_a_run_that_failed_tells_what_it_wrote(sandbox: Sandbox) -> None:
     assert written(lineage(task, failed=True)) == [(f"envoke://{host_of(sandbox)}", "contacts", 1)]
 
 
-def test_a_plan_above_max_changes_tells_of_nothing_written(sandbox: Sandbox) -> None:
+def test_a_plan_above_max_changes_has_no_output(sandbox: Sandbox) -> None:
     task = EnvokeSyncContactsOperator(task_id="sync", rows=ROWS, max_changes=0)
     with pytest.raises(AirflowFailException):
         task.execute(context())
@@ -198,7 +200,7 @@ def test_a_plan_above_max_changes_tells_of_nothing_written(sandbox: Sandbox) -> 
     ("email", "on_missing", "outputs"),
     [("p0@example.com", "fail", [1]), ("nobody@example.com", "skip", [0]), ("nobody@example.com", "fail", [])],
 )
-def test_the_update_of_one_contact_is_one_row(
+def test_an_update_of_one_contact_is_one_row(
     sandbox: Sandbox, email: str, on_missing: Any, outputs: list[int]
 ) -> None:
     task = EnvokeUpdateContactOperator(
@@ -213,7 +215,7 @@ def test_the_update_of_one_contact_is_one_row(
 WITHOUT_OPENLINEAGE = """
 import importlib, pathlib, sys
 
-# The environment lists the provider: Airflow reads its metadata whatever happens.
+# The provider is installed here, and Airflow always reads its metadata.
 METADATA = {"airflow.providers.openlineage", "airflow.providers.openlineage.get_provider_info"}
 
 class Missing:
@@ -228,17 +230,15 @@ for path in pathlib.Path("example_dags").glob("*.py"):
     importlib.import_module(f"example_dags.{path.stem}")
 
 from airflow_provider_envoke.transfers.sql_to_envoke import SqlToEnvokeOperator
-from tests.services import POSTGRES
-from tests.tasks import context
+from tests.support.services import POSTGRES
+from tests.support.tasks import context
 
 task = SqlToEnvokeOperator(task_id="sync", sql_conn_id="warehouse", sql="SELECT email, city FROM customers")
 print(task.execute(context())["updated"], task.get_openlineage_facets_on_complete(None))
 """
 
 
-def test_without_openlineage_dags_are_imported_and_tasks_run(
-    sandbox: Sandbox, warehouse: str, airflow_db: Path
-) -> None:
+def test_without_openlineage_dags_import_and_tasks_run(sandbox: Sandbox, warehouse: str, airflow_db: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT_OPENLINEAGE],
         cwd=ROOT, env=os.environ.copy(), capture_output=True, text=True, check=False, timeout=100,

@@ -1,4 +1,4 @@
-"""What is counted, by which names, and whose data is not in them."""
+"""The metrics: names, counts and tags, without personal data."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import create_autospec
 
 import pytest
-from airflow.providers.common.compat.sdk import Stats
+from airflow.providers.common.compat import sdk
 
-from airflow_provider_envoke.core.report import OUTCOMES, REASONS
+from airflow_provider_envoke.operators._outcome import METRICS
 from airflow_provider_envoke.operators.envoke import EnvokeSyncContactsOperator, EnvokeUpdateContactOperator
-from airflow_provider_envoke.operators.metrics import METRICS
-from tests.tasks import context
+from airflow_provider_envoke.sync.guards import REASONS
+from airflow_provider_envoke.sync.report import OUTCOMES
+from tests.support.contacts import contacts
+from tests.support.tasks import context
 
 if TYPE_CHECKING:
     from airflow_provider_envoke.sandbox.thread import Sandbox
@@ -27,6 +29,7 @@ WORDS = {
     "RESULT": "updated|created|skipped|failed",
     "*": r"(rows|rejects|requests)\.[a-z_]+|duration",
 }
+CONTACTS = contacts(5)
 ROWS = [
     {"email": "p0@example.com", "city": "Québec"},
     {"email": "p1@example.com", "city": "Laval"},
@@ -36,7 +39,7 @@ ROWS = [
 
 
 class Recorder:
-    """Takes what Airflow's metrics take, by their signatures."""
+    """Records metrics, with the signatures of Airflow's own methods."""
 
     def __init__(self) -> None:
         self.counts: dict[str, int] = {}
@@ -55,14 +58,8 @@ class Recorder:
 @pytest.fixture
 def stats(monkeypatch: pytest.MonkeyPatch) -> Recorder:
     recorder = Recorder()
-    monkeypatch.setattr("airflow.providers.common.compat.sdk.Stats", recorder)
+    monkeypatch.setattr(sdk, "Stats", recorder)
     return recorder
-
-
-@pytest.fixture
-def sandbox(envoke_connection: Sandbox) -> Sandbox:
-    envoke_connection.reset([{"email": f"p{number}@example.com", "city": "Laval"} for number in range(5)])
-    return envoke_connection
 
 
 def sync(**arguments: Any) -> None:
@@ -75,9 +72,7 @@ def update(**arguments: Any) -> None:
         EnvokeUpdateContactOperator(task_id="update", **arguments).execute(context())
 
 
-def test_a_sync_counts_rows_rejects_requests_and_its_time_also_if_it_fails(
-    sandbox: Sandbox, stats: Recorder
-) -> None:
+def test_a_failed_sync_counts_rows_rejects_requests_and_its_duration(sandbox: Sandbox, stats: Recorder) -> None:
     sync()
 
     assert stats.counts == {
@@ -94,7 +89,7 @@ def test_a_sync_counts_rows_rejects_requests_and_its_time_also_if_it_fails(
 
 
 @pytest.mark.parametrize("arguments", [{"plan_only": True}, {"max_changes": 0}])
-def test_a_plan_that_is_not_carried_out_counts_apart(
+def test_a_plan_that_is_not_applied_has_its_own_metrics(
     sandbox: Sandbox, stats: Recorder, arguments: dict[str, Any]
 ) -> None:
     sync(**arguments)
@@ -114,7 +109,7 @@ def test_a_plan_that_is_not_carried_out_counts_apart(
         ({"phones": "1"}, "fail", "failed"),
     ],
 )
-def test_an_update_counts_its_result_and_its_time(
+def test_an_update_counts_its_result_and_its_duration(
     sandbox: Sandbox, stats: Recorder, payload: dict[str, str], on_missing: Any, result: str
 ) -> None:
     update(payload=payload, on_missing=on_missing)
@@ -123,7 +118,7 @@ def test_an_update_counts_its_result_and_its_time(
     assert list(stats.times) == ["envoke.update.duration"]
 
 
-def test_every_name_is_one_of_the_table_and_the_tags_are_ids(sandbox: Sandbox, stats: Recorder) -> None:
+def test_every_metric_is_documented_and_its_tags_are_ids(sandbox: Sandbox, stats: Recorder) -> None:
     sync()
     sync(plan_only=True)
     update(payload={"email": "marker@example.com", "city": "Québec"})
@@ -139,19 +134,19 @@ def test_every_name_is_one_of_the_table_and_the_tags_are_ids(sandbox: Sandbox, s
 
 
 @pytest.mark.parametrize("reason", REASONS)
-def test_the_longest_names_are_names_to_statsd_and_opentelemetry(reason: str) -> None:
+def test_the_longest_names_are_valid_for_statsd_and_opentelemetry(reason: str) -> None:
     name = f"envoke.sync.rejects.{reason}"
 
     assert re.fullmatch(r"[A-Za-z0-9_.-]+", name)
-    assert len(f"airflow.{name}") <= 63, "the longest name that Airflow's OpenTelemetry takes"
+    assert len(f"airflow.{name}") <= 63, "the longest name that Airflow sends to OpenTelemetry"
 
 
-def test_airflows_own_metrics_take_what_is_emitted(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_airflows_own_metrics_accept_what_is_emitted(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     spy = SimpleNamespace(
-        incr=create_autospec(Stats.incr, side_effect=Stats.incr),
-        timing=create_autospec(Stats.timing, side_effect=Stats.timing),
+        incr=create_autospec(sdk.Stats.incr, side_effect=sdk.Stats.incr),
+        timing=create_autospec(sdk.Stats.timing, side_effect=sdk.Stats.timing),
     )
-    monkeypatch.setattr("airflow.providers.common.compat.sdk.Stats", spy)
+    monkeypatch.setattr(sdk, "Stats", spy)
 
     EnvokeSyncContactsOperator(task_id="sync", rows=ROWS[:2]).execute(context())
 

@@ -16,9 +16,9 @@ from airflow.providers.common.compat.sdk import AirflowTaskTimeout, timeout
 
 from airflow_provider_envoke.operators.envoke import EnvokeSyncContactsOperator
 from airflow_provider_envoke.sandbox.thread import Sandbox
-from tests.sync.killable import COUNT, NEW, rows
-from tests.sync.running import sync
-from tests.tasks import context
+from tests.support.sync_process import COUNT, NEW, rows
+from tests.support.sync_runs import sync
+from tests.support.tasks import context
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,7 +82,7 @@ def test_after_a_timeout_the_next_try_ends_right(sandbox: Sandbox, number: int) 
 
 def run_and_kill(sandbox: Sandbox, options: dict[str, Any], how: signal.Signals, requests: int) -> tuple[int, str]:
     """Start a run, kill it when so many requests have come in, and return its exit code and what it printed."""
-    command = [sys.executable, "-m", "tests.sync.killable", sandbox.url, json.dumps(options)]
+    command = [sys.executable, "-m", "tests.support.sync_process", sandbox.url, json.dumps(options)]
     with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as child:
@@ -101,7 +101,7 @@ def run_and_kill(sandbox: Sandbox, options: dict[str, Any], how: signal.Signals,
 
 
 def wait_for_the_last_requests(sandbox: Sandbox) -> None:
-    """What the sandbox has received it carries out, whoever waits for the answer."""
+    """Wait for the requests that the sandbox has received: it applies them even if nobody waits for the answer."""
     deadline = time.monotonic() + 60
     while sandbox.stats["in_flight"]:
         assert time.monotonic() < deadline

@@ -1,18 +1,19 @@
-"""The lines that tell how far a run is."""
+"""The progress in the log."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_envoke.core.plan import Decision
-from airflow_provider_envoke.core.report import Tally
 from airflow_provider_envoke.sandbox.thread import Sandbox
-from airflow_provider_envoke.sync import progress
-from airflow_provider_envoke.sync.progress import describe_progress
-from tests.sync.running import sync
+from airflow_provider_envoke.sync import run
+from airflow_provider_envoke.sync.compare import Decision
+from airflow_provider_envoke.sync.report import Tally
+from airflow_provider_envoke.sync.run import describe_progress
+from tests.support.contacts import contacts
+from tests.support.sync_runs import sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,25 +33,23 @@ def tally(done: int, rejected: int) -> Tally:
         (900, "300 of 900 rows done, 100 rows/s, 2 rejected, about 6 s left"),
     ],
 )
-def test_it_says_how_many_how_fast_and_how_long_still(total: int | None, text: str) -> None:
+def test_the_progress_has_count_rate_and_time_left(total: int | None, text: str) -> None:
     assert describe_progress(tally(300, 2), total, 3.0) == text
 
 
-def test_nothing_done_yet_is_no_division_by_nothing() -> None:
+def test_a_run_that_has_just_begun_has_a_progress() -> None:
     assert describe_progress(Tally(), 10, 5.0) == "0 of 10 rows done, 0 rows/s, 0 rejected"
 
 
-def test_a_run_tells_of_itself_while_it_goes_on(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(progress, "PROGRESS_EVERY_S", 0.01)
-    people = [{"email": f"p{number}@example.com", "city": "Laval"} for number in range(120)]
+def test_a_run_logs_its_progress(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(run, "PROGRESS_EVERY_S", 0.01)
+    people = contacts(120)
     with Sandbox(people, latency_s=0.02) as sandbox, caplog.at_level("INFO"):
 
-        def slowly() -> Iterator[dict[str, str]]:
+        def slowly() -> Iterator[dict[str, Any]]:
             for number, row in enumerate(people):
                 while number == 110 and "rows done" not in caplog.text:
-                    time.sleep(0.001)  # the batch before is on its way
+                    time.sleep(0.001)
                 yield row
 
         sync(sandbox, slowly())

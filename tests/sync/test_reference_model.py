@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_envoke.sandbox.thread import Sandbox
-from tests.sync.reference_model import SENDING, WITHDRAWN, by, comparable, model_by_email, model_by_remote_id
-from tests.sync.running import patches, sync
+from tests.support.reference_model import SENDING, WITHDRAWN, by, comparable, model_by_email, model_by_remote_id
+from tests.support.sync_runs import patches, sync
 
 EMAILS = [f"{letter}@example.com" for letter in "abcdef"]
 

@@ -1,0 +1,1 @@
+"""The network: one request at a time, or many at once."""

@@ -1,0 +1,81 @@
+"""The retry policy of both clients: which failures, how often, and after how long."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+from airflow_provider_envoke.exceptions import EnvokeAuthError, EnvokeTransientError
+
+if TYPE_CHECKING:
+    from airflow_provider_envoke.envoke.requests import Request
+    from airflow_provider_envoke.exceptions import EnvokeAPIError
+
+#: Longest wait in seconds that the service may ask for. If it asks for more, the request fails and Airflow
+#: retries.
+MAX_WAIT_S = 300.0
+
+#: How many 429/503 responses a request may get, while others succeed, before they count against ``max_retries``.
+MAX_THROTTLED = 20
+
+THROTTLED_STATUSES = frozenset({429, 503})
+
+_FIRST_BACK_OFF_S = 0.5
+_LONGEST_BACK_OFF_S = 60.0
+
+
+class Attempts:
+    """
+    The attempts of one request.
+
+    Its state: how many attempts count against ``max_retries``, how many got a 429 or 503, and how many a 401.
+    """
+
+    def __init__(self, request: Request, max_retries: int) -> None:
+        self._request = request
+        self._max_retries = max_retries
+        self.counted = 0
+        self.throttled = 0
+        self.rejected = 0
+
+    def pause_s(self, failure: EnvokeAPIError, *, authenticated: bool, others_succeed: bool = False) -> float:
+        """
+        Count a failed attempt, and return how many seconds to wait before the next one.
+
+        :param authenticated: whether the credentials have worked before.
+        :param others_succeed: whether other requests succeeded during this attempt.
+        :raises EnvokeAPIError: the failure itself, if the request must not be sent again.
+        """
+        throttled = failure.status in THROTTLED_STATUSES
+        self.throttled += throttled
+        self.rejected += failure.status == 401
+        if not (throttled and others_succeed and self.throttled <= MAX_THROTTLED and self._max_retries):
+            self.counted += 1
+        # The service sometimes refuses good credentials once, so the first 401 is always retried.
+        authenticated = authenticated or self.rejected == 1
+        if self.counted > self._max_retries or not may_send_again(
+            failure, idempotent=self._request.idempotent, authenticated=authenticated
+        ):
+            raise failure
+        return wait_s(failure, max(1, self.counted))
+
+
+def may_send_again(failure: EnvokeAPIError, *, idempotent: bool, authenticated: bool) -> bool:
+    """
+    Return whether a request may be sent again. The class of the failure decides, never its text.
+
+    :param idempotent: whether sending it twice has the same effect as sending it once.
+    :param authenticated: whether the credentials can be trusted despite a 401.
+    """
+    if isinstance(failure, EnvokeAuthError):
+        return authenticated and failure.status == 401
+    if isinstance(failure, EnvokeTransientError):
+        too_long = failure.retry_after is not None and failure.retry_after > MAX_WAIT_S
+        return not too_long and (idempotent or not failure.may_have_arrived)
+    return False
+
+
+def wait_s(failure: EnvokeAPIError, attempt: int) -> float:
+    """Return how many seconds to wait after an attempt: ``Retry-After`` or exponential back-off, with jitter."""
+    jitter = random.uniform(0, min(_LONGEST_BACK_OFF_S, _FIRST_BACK_OFF_S * 2 ** (attempt - 1)))  # noqa: S311
+    return jitter if failure.retry_after is None else failure.retry_after + jitter / 10

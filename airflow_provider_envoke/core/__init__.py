@@ -1,1 +1,0 @@
-"""What the API says: pure functions and values, no Airflow, no network, no files."""

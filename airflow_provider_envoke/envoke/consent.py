@@ -1,0 +1,70 @@
+"""
+Consent statuses (support article 1697226) and the rules that protect a withdrawn consent.
+
+Canada's anti-spam law (CASL) forbids sending to people who have withdrawn their consent.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: Statuses that allow sending; the service requires ``consent_description`` with them.
+SENDING_STATUSES = ("Express", "Implied - Inquiry", "Implied - Transaction", "Implied - No Expiry")
+
+#: Statuses of people who have withdrawn their consent.
+WITHDRAWN_STATUSES = ("Revoked", "External Spam Reported", "Envoke Spam Reported")
+
+CONSENT_STATUSES = (*SENDING_STATUSES, "Expired", "Not Provided", *WITHDRAWN_STATUSES)
+
+
+def _consent_key(status: str) -> str:
+    """Return the form in which statuses are compared: without case, and with ``-`` equal to ``:``."""
+    return " ".join(status.lower().replace(":", " - ").replace("-", " - ").split())
+
+
+_STATUS_BY_KEY = {_consent_key(status): status for status in CONSENT_STATUSES}
+
+
+def canonical_consent(status: str) -> str | None:
+    """Return the documented spelling of a consent status, or ``None`` if the status is unknown."""
+    return _STATUS_BY_KEY.get(_consent_key(status))
+
+
+def allows_sending(status: object) -> bool:
+    """Whether messages may be sent to a contact with this consent status."""
+    return isinstance(status, str) and canonical_consent(status) in SENDING_STATUSES
+
+
+def is_withdrawn(status: object) -> bool:
+    """
+    Whether a contact with this consent status has withdrawn consent.
+
+    An unknown status counts as withdrawn, because it may be one.
+    """
+    if not isinstance(status, str) or not status.strip():
+        return False
+    canonical = canonical_consent(status)
+    return canonical is None or canonical in WITHDRAWN_STATUSES
+
+
+def may_undo_withdrawal(payload: Mapping[str, Any]) -> bool:
+    """Whether a payload sets a consent status other than a withdrawn one."""
+    status = payload.get("consent_status")
+    return bool(status) and not is_withdrawn(status)
+
+
+def undoes_withdrawal(payload: Mapping[str, Any], contact: Mapping[str, Any]) -> bool:
+    """
+    Whether a payload would replace the withdrawn consent of a contact.
+
+    This includes statuses that do not allow sending: they too would erase the record of the withdrawal.
+    """
+    return may_undo_withdrawal(payload) and is_withdrawn(contact.get("consent_status"))
+
+
+def raises_withdrawn_consent(payload: Mapping[str, Any], contact: Mapping[str, Any]) -> bool:
+    """Whether a payload would allow sending to a contact who has withdrawn consent."""
+    return allows_sending(payload.get("consent_status")) and is_withdrawn(contact.get("consent_status"))

@@ -1,0 +1,184 @@
+"""
+The contact fields that Envoke documents (support article 1697226), and which of them identifies a contact.
+
+Other fields are rejected unless the caller lists them in ``extra_fields``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from airflow_provider_envoke.envoke.messages import check_choice
+from airflow_provider_envoke.envoke.values import as_integer
+from airflow_provider_envoke.exceptions import EnvokeConfigError, EnvokeDataError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+Keyfield = Literal["id", "email", "remote_id"]
+
+Kind = Literal["id", "email", "text", "consent", "custom_fields", "tags"]
+
+#: Contact ids are unsigned 32-bit integers (article 1697226).
+MAX_CONTACT_ID = 4_294_967_295
+
+
+@dataclass(frozen=True, slots=True)
+class ContactField:
+    """
+    One documented field.
+
+    :param max_length: maximum length in characters, or ``None`` if none is documented.
+    :param truncatable: whether ``on_overlong="truncate"`` may shorten it. A shortened key would be the key of
+        another contact, a shortened language code another language, a shortened consent text no evidence.
+    """
+
+    kind: Kind
+    max_length: int | None = None
+    truncatable: bool = True
+
+
+CONTACT_FIELDS: dict[str, ContactField] = {
+    "id": ContactField("id"),
+    "email": ContactField("email", 60, truncatable=False),
+    "remote_id": ContactField("text", 60, truncatable=False),
+    "first_name": ContactField("text", 20),
+    "last_name": ContactField("text", 20),
+    "title": ContactField("text", 50),
+    "company": ContactField("text", 50),
+    "phone": ContactField("text", 25),
+    "address_1": ContactField("text", 100),
+    "address_2": ContactField("text", 100),
+    "city": ContactField("text", 20),
+    "province": ContactField("text", 50),
+    "country": ContactField("text", 50),
+    "postal_code": ContactField("text", 15),
+    "website": ContactField("text", 255),
+    "language": ContactField("text", 2, truncatable=False),
+    "feedback": ContactField("text"),
+    "consent_status": ContactField("consent"),
+    "consent_description": ContactField("text", 65_535, truncatable=False),
+    "custom_fields": ContactField("custom_fields"),
+    "interests": ContactField("tags"),
+    "autoresponders": ContactField("tags"),
+}
+
+#: Fields with members, which may be written as ``custom_fields.plan``.
+GROUPS = tuple(name for name, field in CONTACT_FIELDS.items() if field.kind in ("custom_fields", "tags"))
+
+READ_ONLY_FIELDS = frozenset({"external_id", "date_created"})
+
+
+def is_known_field(name: str, extra_fields: Collection[str] = ()) -> bool:
+    """
+    Whether a field can be written.
+
+    :param name: field name, such as ``city`` or ``custom_fields.plan``.
+    :param extra_fields: undocumented fields that the caller allows.
+    """
+    group, dot, member = name.partition(".")
+    if dot and group in GROUPS:
+        return bool(member.strip())
+    return name in CONTACT_FIELDS or (name in extra_fields and name not in READ_ONLY_FIELDS)
+
+
+def describe_unknown_field(name: object) -> str:
+    """Explain why a field name is not accepted and what to write instead."""
+    lower = name.strip().lower() if isinstance(name, str) else ""
+    if name in READ_ONLY_FIELDS:
+        return "read-only in Envoke; remove it"
+    if lower in CONTACT_FIELDS:
+        return f'not a contact field; the field is named {lower}: write AS "{lower}", or use field_map'
+    return (
+        "not a documented contact field (write a custom field as custom_fields.NAME; list a field that is newer "
+        "than this provider in extra_fields)"
+    )
+
+
+def as_contact_id(value: object) -> int | None:
+    """
+    Return a value as a contact id from 1 to 4294967295 (article 1697226), or ``None`` for a null.
+
+    :raises ValueError: if the value is not a contact id. Ids become part of a URL, so nothing else is accepted.
+    """
+    try:
+        number = as_integer(value)
+    except ValueError:
+        number = 0
+    if number is not None and not 1 <= number <= MAX_CONTACT_ID:
+        raise ValueError(f"must be a whole number from 1 to {MAX_CONTACT_ID}")
+    return number
+
+
+def resolve_key(
+    payload: Mapping[str, Any], contact_id: object = None, keyfield: str | None = None
+) -> tuple[Keyfield, Any]:
+    """
+    Return the field that identifies the contact, and its value.
+
+    This is ``keyfield`` if given, otherwise the id, otherwise the email address (article 1697196).
+
+    :param payload: the fields of the contact.
+    :param contact_id: id of the contact, if it is not in the payload.
+    :param keyfield: ``"id"``, ``"email"`` or ``"remote_id"``; ``None`` chooses by what the payload contains.
+    :raises EnvokeConfigError: if ``keyfield`` is unknown or contradicts ``contact_id``.
+    :raises EnvokeDataError: if the key is missing or empty, or ``contact_id`` differs from the payload's id.
+    """
+    check_object("payload", payload)
+    if keyfield is not None:
+        check_choice("keyfield", keyfield, get_args(Keyfield))
+    if contact_id is not None and keyfield not in (None, "id"):
+        raise EnvokeConfigError(f"contact_id cannot be combined with keyfield={keyfield!r}. Use one of them.")
+    number = _resolve_id(payload, contact_id)
+    if keyfield == "id" or (keyfield is None and number is not None):
+        if number is None:
+            raise EnvokeDataError(
+                "keyfield is 'id', but neither contact_id nor the payload's id is set. Set one of them."
+            )
+        return "id", number
+    if keyfield is None and not is_filled(payload, "email"):
+        hint = ", or set keyfield='remote_id'" if is_filled(payload, "remote_id") else ""
+        raise EnvokeDataError(
+            f"The payload has no id and no email to identify the contact. Add one of them{hint}."
+        )
+    key: Keyfield = "remote_id" if keyfield == "remote_id" else "email"
+    if not is_filled(payload, key):
+        raise EnvokeDataError(
+            f"keyfield is {key!r}, but the payload's {key} is missing or empty. Add it, or use another keyfield."
+        )
+    check_key(key, payload[key])
+    return key, payload[key]
+
+
+def check_key(name: str, value: object) -> None:
+    """Accept only plain values: an object could be read as a filter and match another contact."""
+    if not isinstance(value, str | int) or isinstance(value, bool):
+        raise EnvokeDataError(f"The payload's {name} must be text, not {type(value).__name__}.")
+
+
+def check_object(argument: str, value: object) -> None:
+    if not isinstance(value, Mapping):
+        raise EnvokeDataError(f"{argument} must be a dict, field -> value, not {type(value).__name__}.")
+
+
+def _resolve_id(payload: Mapping[str, Any], contact_id: object) -> int | None:
+    given = _read_id("contact_id", contact_id)
+    payload_id = _read_id("The payload's id", payload.get("id"))
+    if contact_id is not None and given is None:
+        raise EnvokeDataError("contact_id is null. Check the template and the XCom that it reads.")
+    if given is not None and payload_id is not None and given != payload_id:
+        raise EnvokeDataError("contact_id and the payload's id are different. Use one of them.")
+    return given if given is not None else payload_id
+
+
+def _read_id(name: str, value: object) -> int | None:
+    try:
+        return as_contact_id(value)
+    except ValueError as error:
+        raise EnvokeDataError(f"{name} {error}.") from None
+
+
+def is_filled(payload: Mapping[str, Any], name: str) -> bool:
+    return bool(str(payload.get(name) or "").strip())

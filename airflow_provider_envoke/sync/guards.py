@@ -1,0 +1,195 @@
+"""
+Every reason not to write a row, and what has to be read to find out.
+
+The run and the operator of one contact call the same functions here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_envoke.envoke.consent import (
+    allows_sending,
+    may_undo_withdrawal,
+    raises_withdrawn_consent,
+    undoes_withdrawal,
+)
+from airflow_provider_envoke.envoke.messages import Violation
+from airflow_provider_envoke.sync.compare import Decision, match_key, reject
+from airflow_provider_envoke.sync.rows import FirstSeen, digest_of, shared_email
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from airflow_provider_envoke.envoke.fields import Keyfield
+    from airflow_provider_envoke.sync.compare import DesiredContact
+    from airflow_provider_envoke.sync.options import SyncOptions
+
+Filters = dict[str, Any]
+
+#: Every reason why a row may be skipped or rejected, and what it means.
+REASONS = {
+    "unknown_field": "a column is not a documented contact field",
+    "read_only_field": "the field is read-only in Envoke",
+    "overlong": "a value is longer than Envoke documents",
+    "invalid_value": "values of this type cannot be sent to Envoke",
+    "invalid_email": "not a valid email address",
+    "invalid_id": "the id is not a whole number from 1 to 4294967295",
+    "invalid_consent_status": "not one of Envoke's consent statuses",
+    "invalid_name": "the name of a custom field or tag is not valid",
+    "invalid_tag": "a tag's value is neither Set nor Unset",
+    "duplicate_field": "a field is given twice",
+    "consent_description_missing": "a consent status that allows sending has no description",
+    "consent_withdrawn": "the person has revoked consent or reported spam, and the row would replace that",
+    "missing_key": "the row has no value in its key field",
+    "missing_column": "the row lacks a column that field_map names",
+    "duplicate_key": "an earlier row has the same key and other values",
+    "duplicate_row": "an earlier row has the same key and the same values",
+    "shared_email": "another row or contact has this email address",
+    "ambiguous_match": "several contacts have this key",
+    "not_found": "no contact has this key",
+    "cannot_create": "a contact cannot be created from this row",
+    "refused": "Envoke refused the request",
+    "no_answer": "Envoke could not be reached or did not respond properly, after all retries",
+    "stopped": "the run ended before this row was confirmed",
+}
+
+CONSENT_WITHDRAWN = Violation(
+    "consent_status",
+    "consent_withdrawn",
+    "the contact has revoked consent or reported spam in Envoke, and this would replace that; leave "
+    "consent_status out; if the person has opted in again, record that in Envoke",
+)
+
+#: The fields that the consent guard reads.
+CONSENT_FIELDS = ("id", "consent_status")
+
+
+def check_consent(payload: Mapping[str, Any], contacts: Iterable[Mapping[str, Any]]) -> Violation | None:
+    """Return the violation if a payload would replace the withdrawn consent of one of the contacts."""
+    undoes = any(undoes_withdrawal(payload, contact) for contact in contacts)
+    return CONSENT_WITHDRAWN if undoes else None
+
+
+def consent_filters(
+    payload: Mapping[str, Any],
+    key: tuple[Keyfield, Any],
+    *,
+    current: Mapping[str, Any] | None = None,
+    email: object = None,
+) -> list[Filters]:
+    """
+    Return the filters of the contacts whose consent must be read right before a write; ``[]`` if none must.
+
+    An email address is asked for as it is spelled and in lower case: it is not documented whether a filter minds
+    the case.
+
+    :param key: field and value that find the contact.
+    :param current: the contact, if it was read: then its id finds it.
+    :param email: an address that is to be written: consent belongs to the person who has it.
+    """
+    if not may_undo_withdrawal(payload):
+        return []
+    filters = [{"id": current["id"]}] if current is not None else _spellings(*key)
+    return filters + [each for each in _spellings("email", email) if each not in filters]
+
+
+def _spellings(field: str, value: Any) -> list[Filters]:
+    if value in (None, ""):
+        return []
+    spelled = (value, value.lower()) if field == "email" and isinstance(value, str) else (value,)
+    return [{field: each} for each in dict.fromkeys(spelled)]
+
+
+class Guards:
+    """
+    The guards of one run.
+
+    Its state: the addresses that contacts have given up in this run, and which contact each was. They stay taken
+    until the next run, so that the result does not depend on which request came first.
+    """
+
+    def __init__(self, options: SyncOptions) -> None:
+        self._options = options
+        self._shared_email = options.shared_email_guard and options.keyfield != "email"
+        # With the email address as the key, addresses do not change.
+        self._watches_email = options.keyfield != "email" and (options.shared_email_guard or options.consent_guard)
+        self._given_up = FirstSeen()
+
+    def close(self) -> None:
+        """Delete the temporary file."""
+        self._given_up.close()
+
+    def must_read(self, desired: DesiredContact) -> bool:
+        """Return whether a guard needs the contact of a row, whatever the strategy."""
+        payload = desired.payload
+        return (self._options.consent_guard and may_undo_withdrawal(payload)) or (
+            self._shared_email and bool(payload.get("email"))
+        )
+
+    def emails_to_check(self, decisions: Iterable[tuple[DesiredContact, Decision]]) -> list[str]:
+        """Return the addresses that contacts are to get, as far as their holders must be read."""
+        if not self._watches_email:
+            return []
+        return [
+            email
+            for desired, decision in decisions
+            if (email := _new_email(decision))
+            and (self._shared_email or allows_sending(desired.payload.get("consent_status")))
+        ]
+
+    def check(
+        self,
+        desired: DesiredContact,
+        decision: Decision,
+        matches: Sequence[Mapping[str, Any]],
+        holders: Mapping[str, Sequence[Mapping[str, Any]]],
+    ) -> Decision:
+        """
+        Return the decision about a row, or its rejection.
+
+        :param matches: the contacts that have the row's key.
+        :param holders: email address -> the contacts that have it.
+        """
+        if len(matches) > 1 and self._options.ambiguous_guard:
+            message = f"{len(matches)} contacts have this key; merge them in Envoke, or use keyfield='id'"
+            return reject(Violation(self._options.keyfield, "ambiguous_match", message))
+        if matches and self._options.consent_guard and check_consent(desired.payload, matches):
+            return reject(CONSENT_WITHDRAWN, decision.current)
+        return self._check_email(desired, decision, holders) if self._watches_email else decision
+
+    def _check_email(
+        self,
+        desired: DesiredContact,
+        decision: Decision,
+        holders: Mapping[str, Sequence[Mapping[str, Any]]],
+    ) -> Decision:
+        email = match_key("email", _new_email(decision))
+        if not email:
+            return decision
+        own_id = str((decision.current or {}).get("id", ""))
+        others = [contact for contact in holders.get(email, ()) if str(contact["id"]) != own_id]
+        if self._options.consent_guard and any(
+            raises_withdrawn_consent(desired.payload, other) for other in others
+        ):
+            return reject(CONSENT_WITHDRAWN, decision.current)
+        if not self._shared_email:
+            return decision
+        given_up = self._given_up.get(email)
+        if others or (given_up is not None and given_up.digest != digest_of(own_id)):
+            return reject(
+                shared_email("another contact has this address, or had it when the run began"), decision.current
+            )
+        old = match_key("email", (decision.current or {}).get("email"))
+        if old:
+            self._given_up.add(old, desired.row, digest_of(own_id))
+        return decision
+
+
+def _new_email(decision: Decision) -> str:
+    """Return the address that a decision gives to a contact that has another one, or ``""``."""
+    if not decision.writes:
+        return ""
+    new = str(decision.changes.get("email") or "")
+    same = match_key("email", new) == match_key("email", (decision.current or {}).get("email"))
+    return "" if same else new

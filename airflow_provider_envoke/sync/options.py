@@ -1,0 +1,113 @@
+"""The options of a run, checked once."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from airflow_provider_envoke.envoke.fields import Keyfield, describe_unknown_field, is_known_field
+from airflow_provider_envoke.envoke.messages import check_choice, quoted
+from airflow_provider_envoke.exceptions import EnvokeConfigError
+from airflow_provider_envoke.payload.build import PayloadRules
+from airflow_provider_envoke.payload.mapping import FieldMap
+
+Strategy = Literal["changed", "all"]
+OnMissing = Literal["reject", "skip", "create"]
+OnDuplicate = Literal["first", "last"]
+
+MAX_CONCURRENCY = 256
+
+
+@dataclass(frozen=True, slots=True)
+class SyncOptions:
+    """
+    The options of one run. They mean what the arguments of the same name mean for
+    :class:`~airflow_provider_envoke.operators._sync.BaseEnvokeSyncOperator`.
+
+    :param fields: which column goes into which field: ``field_map`` and ``static_fields``.
+    :param rules: how values become text: ``nulls``, ``on_overlong`` and ``extra_fields``.
+    :param concurrency: how many requests are under way at once, 1 to 256.
+    :param requests_per_second: how many requests may start in a second; ``None``: as the connection says.
+    :param max_changes: how many rows may change or create contacts: a count, or a share below 1. The rows are then
+        read twice. ``None``: no limit.
+    :raises EnvokeConfigError: if an option is invalid.
+    """
+
+    keyfield: Keyfield = "email"
+    fields: FieldMap = field(default_factory=FieldMap)
+    rules: PayloadRules = field(default_factory=PayloadRules)
+    strategy: Strategy = "changed"
+    on_missing: OnMissing = "reject"
+    on_duplicate: OnDuplicate = "first"
+    consent_guard: bool = True
+    shared_email_guard: bool = True
+    ambiguous_guard: bool = True
+    concurrency: int = 8
+    requests_per_second: float | None = None
+    plan_only: bool = False
+    max_changes: float | None = None
+
+    def __post_init__(self) -> None:
+        check_choice("keyfield", self.keyfield, get_args(Keyfield))
+        check_choice("strategy", self.strategy, get_args(Strategy))
+        check_choice("on_missing", self.on_missing, get_args(OnMissing))
+        check_choice("on_duplicate", self.on_duplicate, get_args(OnDuplicate))
+        if not (type(self.concurrency) is int and 1 <= self.concurrency <= MAX_CONCURRENCY):
+            raise EnvokeConfigError(f"concurrency must be a whole number from 1 to {MAX_CONCURRENCY}.")
+        if self.requests_per_second is not None and not _is_rate(self.requests_per_second):
+            raise EnvokeConfigError(
+                f"requests_per_second must be a number above 0, or None, not {quoted(self.requests_per_second)}."
+            )
+        if self.max_changes is not None:
+            read_limit("max_changes", self.max_changes)
+        self._check_fields()
+
+    def _check_fields(self) -> None:
+        """Find what would reject every row before the first row is read."""
+        targets = [*self.fields.columns.values(), *self.fields.static]
+        for target in targets:
+            if not is_known_field(target, self.rules.extra_fields):
+                raise EnvokeConfigError(
+                    f"field_map or static_fields fills {quoted(target)}: {describe_unknown_field(target)}."
+                )
+        if self.fields.columns and self.keyfield not in targets:
+            raise EnvokeConfigError(
+                f"field_map maps no column to the keyfield {self.keyfield!r}. Map one, or choose another keyfield."
+            )
+
+
+def read_limit(name: str, limit: object) -> float:
+    """
+    Return a limit on rows as a number: a whole count from 0, or a share above 0 and below 1.
+
+    :param limit: the number, or its text, as a template renders it.
+    :raises EnvokeConfigError: if it is neither.
+    """
+    number = _as_number(limit)
+    if math.isfinite(number) and (0 < number < 1 or (number >= 0 and number == int(number))):
+        return number
+    raise EnvokeConfigError(
+        f"{name} must be a count (such as 10) or a share below 1 (such as 0.01), not {quoted(limit)}."
+    )
+
+
+def exceeds(count: int, limit: float, rows: int) -> bool:
+    """Return whether a count of rows is above a limit, as :func:`read_limit` returns it."""
+    if not 0 < limit < 1:
+        return count > limit
+    # Divided, not multiplied: 29 / 100 is 0.29, but 0.29 * 100 is slightly below 29.
+    return rows > 0 and count / rows > limit
+
+
+def _as_number(limit: object) -> float:
+    if isinstance(limit, bool) or not isinstance(limit, int | float | str):
+        return math.nan
+    try:
+        return float(limit)
+    except (ValueError, OverflowError):
+        return math.nan
+
+
+def _is_rate(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf")

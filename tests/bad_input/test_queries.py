@@ -1,0 +1,206 @@
+"""Invalid queries, and databases that reject them: the message has the cause, and no values of rows."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
+
+from airflow_provider_envoke.exceptions import EnvokeConfigError, EnvokeDataError, EnvokeSyncError
+from airflow_provider_envoke.transfers.sql_to_envoke import SqlToEnvokeOperator
+from tests.support.leak_markers import API_KEY, EMAIL, leaks
+from tests.support.messages import as_params, each
+from tests.support.tasks import context
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.support.leak_markers import MarkedSandbox
+
+SQL = "SELECT email, city FROM customers"
+
+
+def operator(**arguments: Any) -> SqlToEnvokeOperator:
+    return SqlToEnvokeOperator(**{"task_id": "t", "sql_conn_id": "warehouse", "sql": SQL, **arguments})
+
+
+# Case -> arguments; the table has one row. The message must name what the case has in backticks.
+QUERIES: dict[type[Exception], dict[str, Any]] = {
+    EnvokeConfigError: {
+        "`sql` empty": each("sql", "", " \n", None, [SQL]),
+        "`sql_conn_id` empty": each("sql_conn_id", "", None),
+        "`sql_conn_id` misspelled": {"sql_conn_id": "warehuose"},
+        "`sql_conn_id` of Envoke": {"sql_conn_id": "envoke_default"},
+        "`sql_conn_id` of a web server": {"sql_conn_id": "web"},
+        "`sql_conn_id` of an unknown type": {"sql_conn_id": "odd"},
+    },
+    EnvokeDataError: {
+        "no `SELECT`": each(
+            "sql", "-- SELECT 1", "CREATE TABLE other (a TEXT)", "UPDATE customers SET city = 'x' WHERE 1 = 0"
+        ),
+        "column `city` twice": {"sql": "SELECT email, city, city FROM customers"},
+        "columns `city` and `email` twice": {"sql": "SELECT * FROM customers a JOIN customers b USING (plan)"},
+        "column with a hostile name twice": {"sql": f'SELECT 1 AS "{EMAIL}\r\n", 2 AS "{EMAIL}\r\n"'},
+    },
+    AirflowFailException: {
+        "no rows and `on_empty` fail": {"sql": f"{SQL} WHERE 1 = 0", "on_empty": "fail"},
+    },
+}
+
+BY_PLAN = f"{SQL} WHERE plan = ?"
+# Words of SQLite's message -> arguments.
+DATABASE_ERRORS: dict[str, dict[str, Any]] = {
+    "You can only execute one statement at a time": {"sql": f"{SQL}; {SQL}"},
+    'near "SELEKT"': {"sql": "SELEKT email FROM customers"},
+    "incomplete input": {"sql": "SELECT email FROM"},
+    "no such table: custmers": {"sql": "SELECT email FROM custmers"},
+    "no such column: emial": {"sql": "SELECT emial FROM customers"},
+    "unrecognized token": {"sql": "SELECT email FROM {{ params.table }}"},
+    "uses 1, and there are 0": {"sql": BY_PLAN},
+    "uses 2, and there are 1": {"sql": f"{BY_PLAN} AND city = ?", "parameters": [1]},
+    "uses 1, and there are 2": {"sql": BY_PLAN, "parameters": [1, 2]},
+    "uses 1, and there are 3": {"sql": BY_PLAN, "parameters": "123"},
+    "uses 0, and there are 1": {"parameters": [1]},
+    ":plan": {"sql": f"{SQL} WHERE plan = :plan", "parameters": {"plna": 1}},
+    "type 'object' is not supported": {"sql": BY_PLAN, "parameters": [object()]},
+    'near "%"': {"sql": f"{SQL} WHERE plan = %s", "parameters": [1]},
+    "unable to open database file": {"sql_conn_id": "nowhere"},
+    "file is not a database": {"sql_conn_id": "text"},
+}
+
+# Reason -> case -> arguments, for queries whose rows are all rejected.
+REJECTED: dict[str, dict[str, Any]] = {
+    "missing_key": {
+        "no key column `email`": each(
+            "sql", "SELECT city FROM customers", "SELECT NULL AS email, city FROM customers"
+        ),
+    },
+    "unknown_field": {
+        "key column `EMAIL` in capitals": {"sql": "SELECT email AS EMAIL, city FROM customers"},
+        "column `CITY` in capitals": {"sql": "SELECT email, city AS CITY FROM customers"},
+        "unknown column `plan`": {"sql": "SELECT email, plan FROM customers"},
+        "column `1 + 1` without a name": {"sql": "SELECT email, 1 + 1 FROM customers"},
+    },
+    "invalid_value": {
+        "column `city` as a blob": {"sql": "SELECT email, x'00ff' AS city FROM customers"},
+        "column `city` infinite": {"sql": "SELECT email, 9e999 AS city FROM customers"},
+    },
+    "missing_column": {
+        "`field_map` of the missing column `town`": {"field_map": {"email": "email", "town": "city"}},
+        "`field_map` of `EMAIL` and `CITY` in capitals": {"field_map": {"EMAIL": "email", "CITY": "city"}},
+    },
+}
+
+
+@pytest.fixture
+def filled(
+    sandbox: MarkedSandbox, warehouse: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> MarkedSandbox:
+    """A table with one marked row, and connections of the wrong kinds."""
+    warehouse([(EMAIL, "Markedova", 1)])
+    (tmp_path / "text").write_text("this is not a database, and it is longer than a header" * 20)
+    for name, parts in {
+        "web": {"conn_type": "http", "host": "localhost"},
+        "odd": {"conn_type": "unknown_database", "host": "localhost"},
+        "nowhere": {"conn_type": "sqlite", "host": str(tmp_path / "no" / "folder.sqlite")},
+        "text": {"conn_type": "sqlite", "host": str(tmp_path / "text")},
+    }.items():
+        monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(parts))
+    return sandbox
+
+
+@pytest.mark.parametrize(("case", "kind", "arguments"), as_params(QUERIES))
+@pytest.mark.usefixtures("airflow_db", "filled")
+def test_an_invalid_query_is_rejected(
+    case: str, kind: type[Exception], arguments: dict[str, Any], check_message_of_failure: Callable[..., None]
+) -> None:
+    check_message_of_failure(f"query: {case}", kind, operator(**arguments))
+
+
+@pytest.mark.parametrize("words", DATABASE_ERRORS)
+@pytest.mark.usefixtures("airflow_db", "filled")
+def test_a_query_that_the_database_rejects_is_reported_with_its_error(
+    words: str, check_message_of_failure: Callable[..., None]
+) -> None:
+    task = operator(**DATABASE_ERRORS[words])
+
+    check_message_of_failure(f"query: error of `{task.sql_conn_id}`", EnvokeSyncError, task, words)
+
+
+@pytest.mark.parametrize(("case", "reason", "arguments"), as_params(REJECTED))
+@pytest.mark.usefixtures("filled")
+def test_a_query_whose_rows_are_invalid_is_reported(
+    case: str, reason: str, arguments: dict[str, Any], check_message_of_failure: Callable[..., None]
+) -> None:
+    run = context()
+
+    check_message_of_failure(f"query: {case}", EnvokeSyncError, lambda: operator(**arguments).execute(run))
+
+    report = run["ti"].pushed["return_value"]
+    assert (report["rows"], report["reasons"]) == (1, {reason: 1})
+    assert leaks(json.dumps(report)) == []
+
+
+# Words of PostgreSQL's message -> query.
+POSTGRESQL: dict[str, str] = {
+    'UndefinedTable: relation "custmers" does not exist.': "SELECT email FROM custmers",
+    'SyntaxError: syntax error at or near "envoke_customers".': "SELECT email FORM envoke_customers",
+    'SyntaxError: syntax error at or near "DELETE".': "DELETE FROM envoke_customers WHERE false",
+    "InvalidTextRepresentation: invalid input syntax for type integer: ….": (
+        "SELECT email::int FROM envoke_customers"
+    ),
+    "InvalidDatetimeFormat: invalid input syntax for type date: ….": (
+        "SELECT (''''||city||'\" O''Brien')::date FROM envoke_customers"
+    ),
+    "RaiseException: no such person: z***@leak.example.com.": "SELECT envoke_tell(email) FROM envoke_customers",
+    "UniqueViolation: duplicate key value violates unique constraint ….": (
+        "SELECT envoke_insert(email) FROM envoke_customers"
+    ),
+}
+
+
+@pytest.fixture
+def filled_postgres(postgres: Any) -> None:
+    """A table with one marked row, and functions that fail with its values."""
+    postgres.execute("INSERT INTO envoke_customers (email, city) VALUES (%s, 'Markedova')", [EMAIL])
+    postgres.execute("ALTER TABLE envoke_customers ADD UNIQUE (email)")
+    postgres.execute(
+        "CREATE FUNCTION envoke_tell(text) RETURNS int LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'no such person: %', $1 USING DETAIL = 'Markedova'; END $$"
+    )
+    postgres.execute(
+        "CREATE FUNCTION envoke_insert(text) RETURNS int LANGUAGE sql AS "
+        "$$ INSERT INTO envoke_customers (email) VALUES ($1); SELECT 1 $$"
+    )
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("words", POSTGRESQL)
+@pytest.mark.usefixtures("filled_postgres")
+def test_an_error_of_postgresql_is_reported_without_values(
+    words: str, check_message_of_failure: Callable[..., None]
+) -> None:
+    task = operator(sql=POSTGRESQL[words])
+
+    check_message_of_failure("query: error of `warehouse`", EnvokeSyncError, task, words)
+
+
+@pytest.mark.usefixtures("filled_postgres")
+def test_a_column_twice_is_found_on_postgresql_too(check_message_of_failure: Callable[..., None]) -> None:
+    task = operator(sql="SELECT city, city FROM envoke_customers")
+
+    check_message_of_failure("query: column `city` twice", EnvokeDataError, task)
+
+
+def test_a_database_that_cannot_be_reached_is_reported(
+    monkeypatch: pytest.MonkeyPatch, check_message_of_failure: Callable[..., None]
+) -> None:
+    pytest.importorskip("psycopg2")
+    closed = {"conn_type": "postgres", "host": "127.0.0.1", "port": 9, "login": "x", "password": API_KEY}
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(closed))
+
+    words = "OperationalError", "port 9 failed: Connection refused."
+    check_message_of_failure("query: error of `warehouse`", EnvokeSyncError, operator(), *words)

@@ -1,0 +1,206 @@
+"""What people read of rejected rows, and of runs over a table that end early."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
+
+from airflow_provider_envoke.exceptions import EnvokeError, EnvokePlanError, EnvokeSyncError
+from airflow_provider_envoke.operators.envoke import EnvokeSyncContactsOperator
+from airflow_provider_envoke.sandbox.thread import Sandbox
+from airflow_provider_envoke.sync import EnvokeConfig, FieldMap, SyncOptions, SyncRun
+from airflow_provider_envoke.sync.compare import Decision
+from airflow_provider_envoke.sync.guards import REASONS
+from tests.support.contacts import ANA, BO, CY, EXPRESS
+from tests.support.faulty_server import FaultyServer, answer
+from tests.support.reports import report, tally
+from tests.support.sync_runs import config_of, patches, sync
+from tests.support.tasks import context
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+CONTACTS = [ANA, BO, CY]
+OVERLONG = {"email": "ana@example.com", "city": "x" * 21}
+CHANGED = {"email": "bo@example.com", "city": "Alma"}
+NEW = {"email": "new@example.com", "city": "Alma"}
+TWINS = [{**ANA, "id": number, "email": f"ana{number}@example.com", "remote_id": "R-1"} for number in (1, 2)]
+
+# Reason -> case -> contacts, rows (the last one is rejected), options.
+REJECTS: dict[str, dict[str, tuple[list[Any], list[Any], dict[str, Any]]]] = {
+    "missing_key": {"no email": (CONTACTS, [{"city": "Alma"}], {})},
+    "missing_column": {
+        "no column for field_map": (CONTACTS, [CHANGED], {"fields": FieldMap({"email": "email", "x": "city"})}),
+    },
+    "duplicate_key": {"the same key with other values": (CONTACTS, [CHANGED, {**CHANGED, "city": "Laval"}], {})},
+    "shared_email": {
+        "the address of another row": (
+            CONTACTS,
+            [{"id": 1, "email": "n@example.com"}, {"id": 2, "email": "N@example.com"}],
+            {"keyfield": "id"},
+        ),
+        "the address of another contact": (CONTACTS, [{"id": 1, "email": "bo@example.com"}], {"keyfield": "id"}),
+    },
+    "ambiguous_match": {
+        "two contacts with the key": (TWINS, [{"remote_id": "R-1", "city": "Alma"}], {"keyfield": "remote_id"}),
+    },
+    "consent_withdrawn": {"consent withdrawn": (CONTACTS, [{"email": "cy@example.com", **EXPRESS}], {})},
+    "not_found": {"no contact": (CONTACTS, [NEW], {})},
+    "cannot_create": {
+        "new contact by id": (CONTACTS, [{"id": 9, "city": "Alma"}], {"keyfield": "id", "on_missing": "create"}),
+        "new contact without an email": (
+            CONTACTS,
+            [{"remote_id": "R-9", "city": "Alma"}],
+            {"keyfield": "remote_id", "on_missing": "create"},
+        ),
+    },
+    "refused": {
+        "rejected by Envoke": (
+            CONTACTS,
+            [{"id": 1, "email": "bo@example.com"}],
+            {"keyfield": "id", "shared_email_guard": False},
+        ),
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("case", "reason"), [pytest.param(case, reason, id=case) for reason in REJECTS for case in REJECTS[reason]]
+)
+def test_a_rejected_row_says_why(case: str, reason: str, check_message: Callable[[str, str], None]) -> None:
+    contacts, rows, options = REJECTS[reason][case]
+    with Sandbox(contacts) as sandbox:
+        done, (reject,) = sync(sandbox, rows, **options)
+
+    assert (done.reasons, reject.row, reject.reason) == ({reason: 1}, len(rows), reason)
+    assert "example.com" not in reject.message.replace("***@example.com", "")
+    check_message(f"reject: {case}", reject.message)
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_every_reason_is_described(reason: str, check_message: Callable[[str, str], None]) -> None:
+    check_message(f"reason: {reason}", REASONS[reason])
+
+
+# Runs that end with an exception
+
+
+def test_too_many_rejects_fail_the_task_after_the_other_rows(
+    sandbox: Sandbox, tmp_path: Path, check_message: Callable[[str, str], None]
+) -> None:
+    arguments = {"task_id": "t", "rows": [OVERLONG, NEW, CHANGED]}
+
+    for case, extra in {
+        "with a file": {"rejects_path": str(tmp_path / "rejects.jsonl")},
+        "without a file": {"max_rejects": 0.5},
+        "in a plan": {"plan_only": True, "max_rejects": "1"},
+    }.items():
+        run = context()
+        with pytest.raises(EnvokeSyncError) as caught:
+            EnvokeSyncContactsOperator(**arguments, **extra).execute(run)
+        assert caught.value.report == run["ti"].pushed["return_value"]
+        check_message(f"end: too many rejects {case}", str(caught.value))
+    assert sandbox.contact(email="bo@example.com")["city"] == "Alma"
+
+
+@pytest.mark.parametrize("plan_only", [False, True])
+def test_a_plan_with_rejects_writes_nothing(plan_only: bool, sandbox: Sandbox) -> None:
+    with pytest.raises(EnvokeSyncError):
+        EnvokeSyncContactsOperator(task_id="t", rows=[OVERLONG, CHANGED], plan_only=plan_only).execute(context())
+
+    assert (patches(sandbox) == []) is plan_only
+
+
+def test_the_message_has_the_first_row_of_up_to_three_reasons(sandbox: Sandbox) -> None:
+    rows = [
+        OVERLONG,
+        {**OVERLONG, "email": "bo@example.com"},
+        NEW,
+        {"email": "", "city": "Alma"},
+        {**NEW, "town": 1},
+    ]
+
+    with pytest.raises(EnvokeSyncError) as caught:
+        EnvokeSyncContactsOperator(task_id="t", rows=rows).execute(context())
+
+    _, _, examples = str(caught.value).partition("For example")
+    assert [f"row {number}: " in examples for number in range(1, 6)].count(True) == 3
+    assert "row 2: " not in examples
+
+
+def test_too_many_changes_fail_the_task_for_good(
+    sandbox: Sandbox, check_message: Callable[[str, str], None]
+) -> None:
+    task = EnvokeSyncContactsOperator(task_id="t", rows=[CHANGED, NEW, ANA], max_changes=1, on_missing="create")
+
+    with pytest.raises(AirflowFailException) as caught:
+        task.execute(context())
+
+    assert isinstance(caught.value.__cause__, EnvokePlanError)
+    check_message("end: too many changes", str(caught.value))
+    assert patches(sandbox) == []
+
+
+def test_a_table_that_changes_after_the_plan_stops_the_run(
+    sandbox: Sandbox, check_message: Callable[[str, str], None]
+) -> None:
+    class Table:
+        """Rows that change between two readings."""
+
+        city = "Laval"
+
+        def __iter__(self) -> Iterator[dict[str, Any]]:
+            yield from ({"email": contact["email"], "city": self.city} for contact in (ANA, BO))
+            self.city = "Alma"
+
+    run = SyncRun(config_of(sandbox), SyncOptions(max_changes=1))
+
+    with pytest.raises(EnvokePlanError) as caught:
+        run.run(Table())
+
+    check_message("end: changes after the plan", str(caught.value))
+
+
+def test_a_stopped_run_is_reported(sandbox: Sandbox, check_message: Callable[[str, str], None]) -> None:
+    rejected: list[Any] = []
+    run = SyncRun(config_of(sandbox), SyncOptions(), on_reject=rejected.append)
+
+    def stopping() -> Iterator[dict[str, Any]]:
+        yield CHANGED
+        run.cancel()
+
+    with pytest.raises(EnvokeSyncError) as caught:
+        run.run(stopping())
+
+    (reject,) = rejected
+    assert (reject.reason, run.report().stopped) == ("stopped", "EnvokeSyncError")
+    check_message("end: stopped", str(caught.value))
+    check_message("reject: stopped", reject.message)
+
+
+def test_counts_that_do_not_add_up_are_a_bug(check_message: Callable[[str, str], None]) -> None:
+    with pytest.raises(EnvokeError) as caught:
+        report(tally(Decision("unchanged"), rows=2))
+
+    check_message("end: counts that do not add up", str(caught.value))
+
+
+def test_no_rows_skip_the_task_if_asked(
+    envoke_connection: Sandbox, check_message: Callable[[str, str], None]
+) -> None:
+    with pytest.raises(AirflowSkipException) as caught:
+        EnvokeSyncContactsOperator(task_id="t", rows=[], on_empty="skip").execute(context())
+
+    check_message("end: no rows and on_empty skip", str(caught.value))
+    assert envoke_connection.requests == []
+
+
+def test_a_contact_without_an_id_rejects_only_its_rows(check_message: Callable[[str, str], None]) -> None:
+    with FaultyServer(answer([{"email": "bo@example.com"}])) as server:
+        _, (reject,) = sync(None, [CHANGED], config=EnvokeConfig("an-id", "a-key", server.url, max_retries=0))
+
+    assert reject.reason == "no_answer"
+    check_message("reject: contact without an id", reject.message)

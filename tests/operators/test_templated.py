@@ -1,0 +1,206 @@
+"""Templated arguments: what templates and XComs render to becomes dicts and rows, or is rejected."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_envoke.exceptions import EnvokeDataError, EnvokeError
+from airflow_provider_envoke.operators._templated import check_rendered_nulls, read_payload, read_rows
+
+ROW = {
+    "email": "jon@doe.com",
+    "first_name": 'D\'Arcy "Z" Zoë\n',
+    "city": None,
+    "custom_fields": {"plan": ["a", 1]},
+}
+NEITHER = "neither JSON nor the repr"
+TUPLES = "handler=rows_as_dicts"
+
+
+def rejection(value: object, read: Any = read_payload) -> str:
+    """Return the message with which a value is rejected; it is short, and has no value."""
+    with pytest.raises(EnvokeDataError) as caught:
+        read(value)
+    message = str(caught.value)
+    assert "marker" not in message
+    assert len(message) < 600
+    return message
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param(ROW, id="dict"),
+        pytest.param(json.dumps(ROW), id="JSON"),
+        pytest.param(json.dumps(ROW, ensure_ascii=False, indent=2), id="indented JSON"),
+        pytest.param(repr(ROW), id="repr"),
+        pytest.param(f"\n  {ROW!r}\n", id="repr with spaces around"),
+        pytest.param(f" {json.dumps(ROW)}\n", id="JSON with spaces around"),
+    ],
+)
+def test_a_payload_is_read(value: object) -> None:
+    assert read_payload(value) == ROW
+
+
+def test_numbers_in_json_keep_their_decimal_places() -> None:
+    assert str(read_payload('{"price": 1.50}')["price"]) == "1.50"
+
+
+@pytest.mark.parametrize(
+    ("value", "named"),
+    [
+        pytest.param({"born": date(2000, 1, 2)}, "datetime.date(…)", id="date"),
+        pytest.param({"at": datetime(2000, 1, 2, tzinfo=UTC)}, "datetime.datetime(…)", id="datetime"),
+        pytest.param({"price": Decimal("1.5")}, "Decimal(…)", id="Decimal"),
+        pytest.param({"id": UUID(int=1)}, "UUID(…)", id="UUID"),
+        pytest.param({"a": Decimal(1), "b": date(2000, 1, 2)}, "Decimal(…), datetime.date(…)", id="two of them"),
+        pytest.param({"price": float("nan")}, "nan", id="nan"),
+    ],
+)
+def test_a_repr_that_cannot_be_read_is_rejected_with_what_to_write(value: dict[str, Any], named: str) -> None:
+    row = {"email": "marker@doe.com", **value}
+
+    for argument, read, given_value in (("payload", read_payload, row), ("rows", read_rows, [row])):
+        message = rejection(repr(given_value), read)
+        assert f"with {named}, " in message
+        assert f"{argument}=query.output" in message
+        assert "2000" not in message
+
+
+@pytest.mark.parametrize(
+    ("value", "named"),
+    [
+        pytest.param([ROW], "a list of 1", id="list"),
+        pytest.param(json.dumps([ROW, ROW]), "a list of 2", id="JSON list"),
+        pytest.param(repr([ROW]), "a list of 1", id="repr of a list"),
+        pytest.param([], "a list of 0", id="empty list"),
+        pytest.param(("marker", 1), TUPLES, id="tuple"),
+        pytest.param("[('marker', 1)]", TUPLES, id="repr of tuples"),
+        pytest.param(None, "None", id="None"),
+        pytest.param("None", "None", id="the text None"),
+        pytest.param("null", "None", id="JSON null"),
+        pytest.param("", "empty text", id="empty"),
+        pytest.param(" \n", "empty text", id="blank"),
+        pytest.param(7, "int", id="number"),
+        pytest.param('"marker"', "str", id="JSON text"),
+        pytest.param("{'marker'}", "set", id="repr of a set"),
+        pytest.param("marker of a template", NEITHER, id="prose"),
+        pytest.param("{'a': 'marker", NEITHER, id="cut off"),
+        pytest.param("{{ marker }}", NEITHER, id="an unrendered template"),
+        pytest.param("{{'email': 'marker'}}", NEITHER, id="doubled braces, as in an f-string"),
+        pytest.param("{'a': 1}\0", NEITHER, id="NUL"),
+        pytest.param("{'a': '\ud800'}", NEITHER, id="lone surrogate"),
+        pytest.param('{"email": "marker", "email": "b"}', "email", id="a name twice"),
+        pytest.param('{"x": {"a": "marker", "a": 2}}', "(a)", id="a nested name twice"),
+        pytest.param("[" * 100_000, NEITHER, id="100,000 brackets"),
+        pytest.param('{"a":' * 100_000, NEITHER, id="100,000 objects"),
+        pytest.param("-" * 100_000 + "1", NEITHER, id="100,000 signs"),
+        pytest.param("a" + ".b" * 1_500 + "()", "b.b.b.b.b(…)", id="1,500 dots"),
+        pytest.param("9" * 5_000, NEITHER, id="5,000 digits"),
+    ],
+)
+def test_anything_else_is_rejected(value: object, named: str) -> None:
+    assert named in rejection(value)
+
+
+@pytest.mark.parametrize("wrapped", ["{}", "{{'a': {}}}", "[{}]", "dict(a={})"])
+def test_code_in_a_text_is_not_executed(wrapped: str) -> None:
+    rejection(wrapped.format("__import__('os').environ.update(ENVOKE_EXECUTED='1')"))
+
+    assert "ENVOKE_EXECUTED" not in os.environ
+
+
+@given(st.text())
+def test_any_text_is_read_or_rejected(text: str) -> None:
+    with contextlib.suppress(EnvokeError):
+        assert isinstance(read_payload(text), dict)
+
+
+@given(
+    st.dictionaries(
+        st.text(), st.recursive(st.none() | st.text() | st.integers() | st.booleans(), st.lists, max_leaves=5)
+    )
+)
+def test_what_jinja_renders_is_read_unchanged(row: dict[str, Any]) -> None:
+    text = str(row)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return
+
+    assert read_payload(text) == row
+    assert read_payload(json.dumps(row)) == row
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param([ROW, ROW], id="list"),
+        pytest.param((ROW, ROW), id="tuple"),
+        pytest.param(json.dumps([ROW, ROW]), id="JSON"),
+        pytest.param(repr([ROW, ROW]), id="repr"),
+    ],
+)
+def test_rows_are_read(value: object) -> None:
+    assert read_rows(value) == [ROW, ROW]
+
+
+def test_an_empty_list_is_read() -> None:
+    assert read_rows("[]") == []
+
+
+@pytest.mark.parametrize(
+    ("value", "named"),
+    [
+        pytest.param(None, "NoneType", id="None"),
+        pytest.param("None", "NoneType", id="the text None"),
+        pytest.param("", "empty text", id="empty"),
+        pytest.param(ROW, "dict", id="one row"),
+        pytest.param([ROW, ("marker", 1)], "row 2 is tuple", id="a tuple"),
+        pytest.param([None], "row 1 is NoneType", id="a None"),
+        pytest.param("[('marker', 1)]", TUPLES, id="repr of tuples"),
+    ],
+)
+def test_rows_that_are_not_dicts_are_rejected(value: object, named: str) -> None:
+    assert named in rejection(value, read_rows)
+
+
+@pytest.mark.parametrize("text", ["None", "nan", "NaN", "NaT", "<NA>", " None "])
+@pytest.mark.parametrize(
+    ("payload", "name"),
+    [
+        pytest.param({"first_name": "{}"}, "first_name", id="field"),
+        pytest.param({"custom_fields": {"plan": "{}"}}, "custom_fields.plan", id="custom field"),
+        pytest.param({"custom_fields.plan": "{}"}, "custom_fields.plan", id="dotted name"),
+        pytest.param({"interests": {"News": "{}"}}, "interests.News", id="tag"),
+    ],
+)
+def test_a_rendered_null_is_rejected(payload: dict[str, Any], name: str, text: str) -> None:
+    filled = json.loads(json.dumps(payload).replace("{}", text))
+
+    with pytest.raises(EnvokeDataError, match=name) as caught:
+        check_rendered_nulls({"email": "a@b.c", **filled})
+
+    assert [violation[:2] for violation in caught.value.violations] == [(name, "rendered_null")]
+
+
+def test_all_rendered_nulls_are_named_at_once() -> None:
+    with pytest.raises(EnvokeDataError) as caught:
+        check_rendered_nulls({"city": "None", "phone": "nan", "company": "None of Us"})
+
+    assert [field for field, _, _ in caught.value.violations] == ["city", "phone"]
+
+
+@pytest.mark.parametrize("value", ["Nonette", "Nan", "NONE", "", None, float("nan"), 0], ids=repr)
+def test_other_values_are_not_rendered_nulls(value: object) -> None:
+    check_rendered_nulls({"first_name": value, "custom_fields": {"a": value}})

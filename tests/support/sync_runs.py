@@ -1,0 +1,41 @@
+"""Runs of a sync against a sandbox."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_envoke.sync import EnvokeConfig, SyncOptions, SyncRun
+from airflow_provider_envoke.sync.rows import BATCH_ROWS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from airflow_provider_envoke.sandbox.thread import Sandbox
+    from airflow_provider_envoke.sync import Reject, SyncReport
+
+
+def config_of(sandbox: Sandbox, **parts: Any) -> EnvokeConfig:
+    """Return the configuration of a client of the sandbox, without retries."""
+    defaults = {"api_id": sandbox.api_id, "api_key": sandbox.api_key, "base_url": sandbox.url, "max_retries": 0}
+    return EnvokeConfig(**defaults | parts)
+
+
+def sync(
+    sandbox: Sandbox,
+    rows: Iterable[dict[str, Any]],
+    batch_rows: int = BATCH_ROWS,
+    config: EnvokeConfig | None = None,
+    **options: Any,
+) -> tuple[SyncReport, list[Reject]]:
+    """Sync rows with the sandbox; return the report, and the rejected rows in order."""
+    rejects: list[Reject] = []
+    run = SyncRun(
+        config or config_of(sandbox), SyncOptions(**options), on_reject=rejects.append, batch_rows=batch_rows
+    )
+    report = run.run(rows)
+    return report, sorted(rejects, key=lambda reject: reject.row)
+
+
+def patches(sandbox: Sandbox) -> list[dict[str, Any]]:
+    """Return the PATCH requests that the sandbox has received."""
+    return [request for request in sandbox.requests if request["method"] == "PATCH"]

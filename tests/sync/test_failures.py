@@ -1,0 +1,186 @@
+"""Runs that the service, other people or the caller disturb."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+
+from airflow_provider_envoke.exceptions import EnvokeAuthError, EnvokeSyncError, EnvokeTransientError
+from airflow_provider_envoke.sandbox.faults import CHANGED_FEEDBACK
+from airflow_provider_envoke.sandbox.thread import Sandbox
+from airflow_provider_envoke.sync import SyncOptions, SyncRun
+from airflow_provider_envoke.sync.run import MAX_UNANSWERED
+from tests.support.contacts import EXPRESS, contacts
+from tests.support.sync_runs import config_of, patches, sync
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+ANA = {"email": "ana@example.com", "first_name": "Ana", "city": "Laval"}
+BO = {"email": "bo@example.com", "first_name": "Bo", "city": "Laval"}
+AUTH = (Sandbox.api_id, Sandbox.api_key)
+
+
+def test_if_the_in_filter_is_refused_all_pages_are_read_once() -> None:
+    with Sandbox(contacts(250), faults={"in_refused": 1}) as sandbox:
+        rows = [{**row, "city": "Québec"} for row in contacts(250)[::10]]
+        report, _ = sync(sandbox, rows)
+
+        assert (report.updated, report.read_by) == (25, "pages")
+        reads = [
+            request for request in sandbox.requests if request["method"] == "GET" and request["status"] == 200
+        ]
+        assert len(reads) == 3
+        assert {contact["city"] for contact in sandbox.contacts[::10]} == {"Québec"}
+
+
+def test_later_rows_win_also_if_the_in_filter_is_refused() -> None:
+    with Sandbox([ANA], faults={"in_refused": 1}) as sandbox:
+        report, _ = sync(sandbox, [{**ANA, "city": "One"}, ANA], on_duplicate="last")
+
+        assert report.updated == 2
+        assert sandbox.contact(email="ana@example.com")["city"] == "Laval"
+
+
+@pytest.mark.parametrize("strategy", ["changed", "all"])
+def test_rejected_credentials_stop_the_run_after_two_requests(envoke_sandbox: Sandbox, strategy: Any) -> None:
+    rejects: list[Any] = []
+    config = config_of(envoke_sandbox, api_key="wrong", max_retries=5)
+    run = SyncRun(config, SyncOptions(strategy=strategy), on_reject=rejects.append)
+
+    with pytest.raises(EnvokeAuthError):
+        run.run(contacts(10_000))
+
+    report = run.report()
+    assert envoke_sandbox.stats["requests"] == 2  # the first 401 may be temporary
+    assert report.reasons == {"stopped": report.rows}
+    assert report.rows == len(rejects)
+    assert report.stopped == "EnvokeAuthError"
+
+
+def test_a_service_that_is_down_stops_the_run_early() -> None:
+    with Sandbox() as sandbox:
+        config = config_of(sandbox)
+    run = SyncRun(config, SyncOptions(strategy="all"))
+
+    with pytest.raises(EnvokeTransientError, match="refused the connection"):
+        run.run(contacts(10_000))
+
+    assert run.report().reasons["no_answer"] < 20
+
+
+def test_a_read_that_fails_rejects_only_its_own_rows() -> None:
+    table = contacts(50 * 99)
+    with Sandbox(table, faults={"error_500": 0.6}) as sandbox:
+        report, _ = sync(sandbox, table)
+
+        failed = sandbox.stats["faults"]["error_500"]
+        assert failed > MAX_UNANSWERED
+        assert (report.unchanged, report.reasons) == ((50 - failed) * 99, {"no_answer": failed * 99})
+
+
+def test_a_service_that_answers_no_read_stops_the_run() -> None:
+    with Sandbox(faults={"error_500": 1}) as sandbox:
+        with pytest.raises(EnvokeTransientError, match="HTTP 500"):
+            sync(sandbox, contacts(10_000), concurrency=1)
+
+        assert MAX_UNANSWERED <= sandbox.stats["requests"] <= MAX_UNANSWERED + 4
+
+
+def test_an_interrupted_run_reports_what_was_done_and_the_next_one_finishes(envoke_sandbox: Sandbox) -> None:
+    envoke_sandbox.reset(contacts(500))
+    wanted = [{**row, "city": "Québec"} for row in contacts(500)]
+    run = SyncRun(config_of(envoke_sandbox), SyncOptions())
+
+    def interrupted() -> Iterator[dict[str, Any]]:
+        yield from wanted[:350]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run.run(interrupted())
+    report = run.report()
+    second, _ = sync(envoke_sandbox, wanted)
+
+    assert report.rows == 350
+    assert report.updated + report.rejected == 350
+    assert set(report.reasons) <= {"stopped"}
+    assert second.updated + second.unchanged == 500
+    assert {contact["city"] for contact in envoke_sandbox.contacts} == {"Québec"}
+
+
+def test_a_cancelled_run_stops_soon_and_reports() -> None:
+    with Sandbox(contacts(500), latency_s=30) as sandbox:
+        run = SyncRun(config_of(sandbox), SyncOptions(strategy="all"))
+
+        def cancelling() -> Iterator[dict[str, Any]]:
+            for number, row in enumerate(contacts(500)):
+                if number == 150:
+                    run.cancel()
+                yield row
+
+        with pytest.raises(EnvokeSyncError, match="stopped"):
+            run.run(cancelling())
+
+        assert run.report().reasons == {"stopped": run.report().rows}
+
+
+def test_a_contact_that_is_deleted_after_the_read_is_reported() -> None:
+    with Sandbox([ANA, BO], faults_for={"ana@example.com": "deleted"}) as sandbox:
+        report, rejects = sync(sandbox, [{**ANA, "city": "Québec"}, {**BO, "city": "Québec"}])
+
+        assert (report.updated, report.reasons) == (1, {"not_found": 1})
+        assert [reject.row for reject in rejects] == [1]
+        assert [contact["email"] for contact in sandbox.contacts] == ["bo@example.com"]
+
+
+def test_other_fields_that_change_after_the_read_stay() -> None:
+    with Sandbox([ANA], faults={"changed": 1}) as sandbox:
+        report, _ = sync(sandbox, [{**ANA, "city": "Québec"}])
+
+        contact = sandbox.contact(email="ana@example.com")
+        assert report.updated == 1
+        assert (contact["city"], contact["feedback"]) == ("Québec", CHANGED_FEEDBACK)
+
+
+@pytest.mark.parametrize("strategy", ["changed", "all"])
+def test_a_consent_that_is_revoked_after_the_read_is_not_replaced(strategy: str) -> None:
+    with Sandbox([ANA], faults={"revoked": 1}) as sandbox:
+        report, _ = sync(sandbox, [{**ANA, **EXPRESS}], strategy=strategy)
+
+        assert report.reasons == {"consent_withdrawn": 1}
+        assert sandbox.contact(email="ana@example.com")["consent_status"] == "Revoked"
+
+
+def test_a_consent_that_is_revoked_after_all_pages_were_read_is_not_replaced() -> None:
+    last = "p299@example.com"
+    with Sandbox(contacts(300), faults={"in_refused": 1}) as sandbox:
+
+        def revoking() -> Iterator[dict[str, Any]]:
+            yield from ({**row, "city": "Québec"} for row in contacts(300)[:200])
+            while not patches(sandbox):  # the account was read, and the first batch is being written
+                time.sleep(0.01)
+            body = {"email": last, "consent_status": "Revoked"}
+            requests.patch(f"{sandbox.url}/v1/contacts", json=body, auth=AUTH, timeout=10)
+            yield from ({**row, **EXPRESS} for row in contacts(300)[200:])
+
+        report, rejects = sync(sandbox, revoking())
+
+        assert (report.updated, report.read_by) == (299, "pages")
+        assert [(reject.row, reject.reason) for reject in rejects] == [(300, "consent_withdrawn")]
+        assert sandbox.contact(email=last)["consent_status"] == "Revoked"
+
+
+def test_a_refusal_is_reported_with_the_service_s_message(envoke_sandbox: Sandbox) -> None:
+    envoke_sandbox.reset([{**ANA, "id": 1}, {**BO, "id": 2}])
+
+    report, rejects = sync(
+        envoke_sandbox, [{"id": 1, "email": "bo@example.com"}], keyfield="id", shared_email_guard=False
+    )
+
+    assert report.reasons == {"refused": 1}
+    assert "already exists" in rejects[0].message
+    assert "bo@example.com" not in rejects[0].message

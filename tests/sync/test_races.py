@@ -1,0 +1,144 @@
+"""What others change during a run never makes it replace a withdrawn consent, or write to another contact."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_envoke.client.bulk import BulkClient
+from airflow_provider_envoke.sandbox.thread import Sandbox
+from airflow_provider_envoke.sync import SyncOptions, SyncRun
+from tests.support.contacts import EXPRESS, REVOKED
+from tests.support.sync_runs import config_of, sync
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_envoke.envoke.requests import Request
+
+
+def after_the_first_page(monkeypatch: pytest.MonkeyPatch, then: Callable[[], None]) -> None:
+    """Let something happen once, after the first request was answered."""
+    send, calls = BulkClient.send, []
+
+    async def wrapped(self: BulkClient, request: Request) -> Any:
+        answer = await send(self, request)
+        if not calls:
+            calls.append(1)
+            then()
+        return answer
+
+    monkeypatch.setattr(BulkClient, "send", wrapped)
+
+
+def delete(sandbox: Sandbox, numbers: range) -> None:
+    for number in numbers:
+        sandbox.delete_contact(id=number)
+
+
+def test_a_row_that_creates_a_contact_does_not_update_another_by_its_id(envoke_sandbox: Sandbox) -> None:
+    envoke_sandbox.reset([{"id": 1001, "email": "old@example.com", "first_name": "Ann", **REVOKED}])
+
+    report, _ = sync(
+        envoke_sandbox,
+        [{"id": 1001, "email": "new@example.com", "first_name": "Bob", **EXPRESS}],
+        on_missing="create",
+    )
+
+    ann, bob = envoke_sandbox.contacts
+    assert (ann["email"], ann["first_name"], ann["consent_status"]) == ("old@example.com", "Ann", "Revoked")
+    assert (bob["email"], bob["first_name"]) == ("new@example.com", "Bob")
+    assert report.created == 1
+
+
+@pytest.mark.parametrize("spelling", ["ana@example.com", "Ana@Example.com"])
+def test_a_contact_that_withdraws_between_the_read_and_the_creation_is_left_alone(
+    envoke_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, spelling: str
+) -> None:
+    """The upsert would update the contact that was not there before."""
+    ana = {"email": "ana@example.com", **REVOKED}
+    after_the_first_page(monkeypatch, lambda: envoke_sandbox.reset([ana]))
+
+    report, _ = sync(envoke_sandbox, [{"email": spelling, **EXPRESS}], on_missing="create")
+
+    assert report.reasons == {"consent_withdrawn": 1}
+    assert [contact["consent_status"] for contact in envoke_sandbox.contacts] == ["Revoked"]
+
+
+@pytest.mark.parametrize("status", ["Not Provided", "Expired"])
+def test_an_earlier_row_cannot_erase_a_withdrawal_for_a_later_one(envoke_sandbox: Sandbox, status: str) -> None:
+    envoke_sandbox.reset([{"email": "ana@example.com", **REVOKED}])
+    rows = [{"email": "ana@example.com", "consent_status": status}, {"email": "ana@example.com", **EXPRESS}]
+
+    report, _ = sync(envoke_sandbox, rows, on_duplicate="last")
+
+    assert report.reasons == {"consent_withdrawn": 2}
+    assert [contact["consent_status"] for contact in envoke_sandbox.contacts] == ["Revoked"]
+
+
+@pytest.mark.parametrize("strategy", ["changed", "all"])
+def test_a_contact_that_moves_up_between_pages_is_not_missed(
+    monkeypatch: pytest.MonkeyPatch, strategy: str
+) -> None:
+    people = [{"email": f"p{number}@example.com", **REVOKED} for number in range(1, 251)]
+    with Sandbox(people, faults={"in_refused": 1}) as sandbox:
+        # All contacts with a higher id move up, some of them onto the page that was read already.
+        after_the_first_page(monkeypatch, lambda: delete(sandbox, range(3, 143)))
+        rows = [{"email": f"p{number}@example.com", **EXPRESS} for number in range(143, 251)]
+
+        report, _ = sync(sandbox, rows, on_missing="create", strategy=strategy)
+
+        assert report.reasons == {"consent_withdrawn": 108}
+        assert {contact["consent_status"] for contact in sandbox.contacts} == {"Revoked"}
+        assert len(sandbox.contacts) == 110
+
+
+def test_an_account_that_shrinks_between_pages_is_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    people = [{"email": f"p{number}@example.com", "city": "Laval"} for number in range(1, 251)]
+    with Sandbox(people, faults={"in_refused": 1}) as sandbox:
+        after_the_first_page(monkeypatch, lambda: delete(sandbox, range(1, 201)))
+
+        report, _ = sync(sandbox, [{"email": "p250@example.com", "city": "Québec"}])
+
+        assert (report.updated, report.rejected) == (1, 0)
+
+
+def test_a_tag_is_unset_in_any_case_of_its_name(envoke_sandbox: Sandbox) -> None:
+    envoke_sandbox.reset([{"email": "ana@example.com", "interests": {"Newsletter": "Set"}}])
+
+    sync(envoke_sandbox, [{"email": "ana@example.com", "interests": {"newsletter": "Unset"}}])
+
+    (patch,) = (request for request in envoke_sandbox.requests if request["method"] == "PATCH")
+    assert json.loads(patch["body"]) == {"interests": {"newsletter": "Unset"}}
+
+
+def test_max_changes_allows_several_changes_of_one_contact_that_the_plan_counted_once(
+    envoke_sandbox: Sandbox,
+) -> None:
+    envoke_sandbox.reset([{"email": "ana@example.com", "city": "Laval"}])
+    rows = [{"email": "ana@example.com", "city": city} for city in ("Alma", "Laval")]
+
+    report, _ = sync(envoke_sandbox, rows, on_duplicate="last", max_changes=1)
+
+    assert report.updated == 2
+    assert [contact["city"] for contact in envoke_sandbox.contacts] == ["Laval"]
+
+
+def test_one_contact_that_always_gets_503_does_not_stop_the_others() -> None:
+    people = [{"email": f"p{number}@example.com", "city": "Laval"} for number in range(200)]
+    with Sandbox(people, faults_for={"p7@example.com": "html_503"}) as sandbox:
+        rows, rejects = [{**person, "city": "Québec"} for person in people], []
+        run = SyncRun(
+            config_of(sandbox, max_retries=1),
+            SyncOptions(strategy="all", concurrency=4),
+            on_reject=lambda reject: rejects.append(reject.row),
+        )
+
+        report = run.run(rows)
+
+        assert (report.updated, report.reasons) == (199, {"no_answer": 1})
+        assert rejects == [8]
+        # All requests pause a few times; then only this one does, until it is given up.
+        assert sandbox.stats["by_status"]["503"] <= 22
