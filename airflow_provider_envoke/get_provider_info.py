@@ -53,14 +53,9 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "operators": [
-            {
-                "integration-name": "Envoke",
-                "python-modules": ["airflow_provider_envoke.operators.envoke"],
-            }
+            {"integration-name": "Envoke", "python-modules": ["airflow_provider_envoke.operators.envoke"]}
         ],
-        "hooks": [
-            {"integration-name": "Envoke", "python-modules": ["airflow_provider_envoke.hooks.envoke"]},
-        ],
+        "hooks": [{"integration-name": "Envoke", "python-modules": ["airflow_provider_envoke.hooks.envoke"]}],
         "connection-types": [
             {
                 "connection-type": "envoke",

@@ -12,10 +12,9 @@ import yarl
 
 from airflow_provider_envoke import __version__
 from airflow_provider_envoke.client.failures import failure_of
-from airflow_provider_envoke.client.proxy import environment_proxy
 from airflow_provider_envoke.client.retry import THROTTLED_STATUSES, Attempts
 from airflow_provider_envoke.client.throttle import Throttle
-from airflow_provider_envoke.client.tls import open_tls
+from airflow_provider_envoke.client.transport import environment_proxy, open_tls
 from airflow_provider_envoke.envoke.answers import MAX_ANSWER_BYTES, read_answer
 from airflow_provider_envoke.envoke.requests import ContactPages
 from airflow_provider_envoke.exceptions import EnvokeAPIError, EnvokeAuthError, EnvokeTransientError
@@ -40,9 +39,6 @@ class BulkClient:
     Its state: the open session, the throttle, whether the first request is done and the credentials have worked or
     were rejected, how many requests were sent and how many succeeded, and how many in a row got no answer.
 
-    :param config: account, host and limits.
-    :param concurrency: how many requests may be under way.
-    :param requests_per_second: how many may start in a second; by default as the connection says.
     :param sleep: called with seconds; tests pass one that does not wait.
     """
 

@@ -12,10 +12,9 @@ import urllib3
 
 from airflow_provider_envoke import __version__
 from airflow_provider_envoke.client.failures import failure_of
-from airflow_provider_envoke.client.proxy import environment_proxy
 from airflow_provider_envoke.client.retry import Attempts
 from airflow_provider_envoke.client.throttle import Pace
-from airflow_provider_envoke.client.tls import ca_file
+from airflow_provider_envoke.client.transport import ca_file, environment_proxy
 from airflow_provider_envoke.envoke.answers import MAX_ANSWER_BYTES, read_answer
 from airflow_provider_envoke.envoke.messages import mask_emails
 from airflow_provider_envoke.envoke.requests import ContactPages

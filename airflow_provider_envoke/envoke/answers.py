@@ -47,12 +47,8 @@ _UNREADABLE = object()
 
 def read_answer(request: Request, status: int, headers: Mapping[str, str], content: bytes) -> Any:
     """
-    Return the data of an answer.
+    Return the data of an answer, whose body is already decompressed.
 
-    :param request: the request that was sent.
-    :param status: HTTP status.
-    :param headers: response headers, a case-insensitive mapping.
-    :param content: the body, already decompressed.
     :raises EnvokeAuthError: on 401 and 403.
     :raises EnvokeNotFoundError: if no contact has this key.
     :raises EnvokeRejectedError: on any other refusal, and on redirects, which are not followed.

@@ -70,8 +70,7 @@ class EnvokeConfig:
         """
         Validate the parts of an Airflow connection and build the configuration.
 
-        :param login: the API ID; a number if the connection's JSON has it without quotes.
-        :param password: the API key; a number likewise.
+        :param login: the API ID; like the password, a number if the connection's JSON has it without quotes.
         :param host: host name or URL without a path, default ``https://e1.envoke.com``.
         :param port: port, if the host does not contain one; ``None`` and 0 mean the default port of the scheme.
         :param schema: ``https`` or ``http``, if the host does not contain one.

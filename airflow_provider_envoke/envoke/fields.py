@@ -72,12 +72,7 @@ READ_ONLY_FIELDS = frozenset({"external_id", "date_created"})
 
 
 def is_known_field(name: str, extra_fields: Collection[str] = ()) -> bool:
-    """
-    Whether a field can be written.
-
-    :param name: field name, such as ``city`` or ``custom_fields.plan``.
-    :param extra_fields: undocumented fields that the caller allows.
-    """
+    """Whether a field, such as ``city`` or ``custom_fields.plan``, can be written; ``extra_fields`` can too."""
     group, dot, member = name.partition(".")
     if dot and group in GROUPS:
         return bool(member.strip())
@@ -120,9 +115,7 @@ def resolve_key(
 
     This is ``keyfield`` if given, otherwise the id, otherwise the email address (article 1697196).
 
-    :param payload: the fields of the contact.
     :param contact_id: id of the contact, if it is not in the payload.
-    :param keyfield: ``"id"``, ``"email"`` or ``"remote_id"``; ``None`` chooses by what the payload contains.
     :raises EnvokeConfigError: if ``keyfield`` is unknown or contradicts ``contact_id``.
     :raises EnvokeDataError: if the key is missing or empty, or ``contact_id`` differs from the payload's id.
     """

@@ -40,11 +40,7 @@ def is_tag_name(name: object) -> bool:
 
 
 def tag_names(value: object) -> set[str]:
-    """
-    Return the names of a contact's tags as the service returned them.
-
-    :param value: a list of names, or an object with the names as values: PHP prints a list with gaps as an object.
-    """
+    """Return the names of tags as read: a list, or an object as PHP prints a list with gaps."""
     listed = value.values() if isinstance(value, dict) else value
     return {str(name) for name in listed} if isinstance(listed, Iterable) else set()
 

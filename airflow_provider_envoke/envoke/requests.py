@@ -42,11 +42,7 @@ class Request:
     """
     One request, without host and credentials.
 
-    :param method: HTTP method.
-    :param path: path, with the contact's id if there is one.
     :param path_template: path without the id, safe to show in a message.
-    :param params: query parameters, in order.
-    :param body: the JSON body, or ``None``.
     :param expects: shape of a successful answer: an ``envelope`` with ``success``, an ``object`` or a ``list`` of
         objects.
     :param idempotent: whether sending it twice has the same effect as sending it once.

@@ -212,7 +212,6 @@ class BaseEnvokeSyncOperator(BaseOperator):
         return report, first_rejects.values()
 
     def _record(self, context: Context, report: SyncReport, config: EnvokeConfig) -> None:
-        """Log the report, push it, and emit its metrics."""
         self._report = report
         # The table starts on its own line, because the log puts a prefix before the first one.
         self.log.info("Report of the run:\n%s", report.as_table())

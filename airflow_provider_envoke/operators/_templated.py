@@ -48,11 +48,7 @@ def read_payload(value: object) -> dict[str, Any]:
 
 
 def read_rows(value: object) -> list[dict[str, Any]]:
-    """
-    Return the list of dicts that an operator's ``rows`` argument stands for; see :func:`read_payload`.
-
-    :raises EnvokeDataError: if it is anything else; the message says what to write instead, without values.
-    """
+    """Return the list of dicts that an operator's ``rows`` argument stands for; see :func:`read_payload`."""
     if isinstance(value, str):
         value = _parse("rows", value)
     if not isinstance(value, list | tuple):

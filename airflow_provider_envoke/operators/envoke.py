@@ -242,12 +242,7 @@ def rows_as_dicts(cursor: Any) -> list[dict[str, Any]]:
 
 
 def column_names(cursor: Any) -> list[str]:
-    """
-    Return the names of a cursor's columns, as the database spells them.
-
-    :param cursor: a DB-API 2.0 cursor that has run a query.
-    :raises EnvokeDataError: if the statement returned no columns, or two with the same name.
-    """
+    """Return the names of a cursor's columns, as the database spells them; see :func:`rows_as_dicts`."""
     if not cursor.description:
         raise EnvokeDataError("The SQL statement returned no columns. It must be a query (SELECT …).")
     names = [column[0] for column in cursor.description]

@@ -70,12 +70,10 @@ def _is_name(name: object) -> bool:
 
 def build_payload(row: Mapping[str, Any], rules: PayloadRules) -> dict[str, Any]:
     """
-    Convert the values of a row and check them against the documented fields.
+    Convert the values of a row, field name -> value, and check them against the documented fields.
 
     A name may be a member of a group: ``custom_fields.plan``, ``interests.Newsletter``.
 
-    :param row: field name -> value.
-    :param rules: how nulls, overlong values and unknown names are treated.
     :raises EnvokeDataError: with all violations of the row; the message contains no values.
     """
     builder = _PayloadBuilder(rules)

@@ -18,9 +18,8 @@ class FieldMap:
     """
     Map columns to fields, before :func:`airflow_provider_envoke.payload.build.build_payload`.
 
-    :param columns: column -> field; a field may be a member of a group (``custom_fields.plan``,
-        ``interests.Newsletter``). Other columns are left out. Empty: every column is written to the field of the
-        same name.
+    :param columns: column -> field, such as ``custom_fields.plan`` or ``interests.Newsletter``. Other columns are
+        left out. Empty: every column is written to the field of the same name.
     :param static: field -> value, the same for every row; a row cannot override it.
     :raises EnvokeConfigError: if an argument is not a dict of names, or if two sources fill the same field.
     """

@@ -43,8 +43,6 @@ class Reject:
     :param row: number of the row, from 1.
     :param key: the row's key: personal data, if it is an email address.
     :param reason: one of :data:`airflow_provider_envoke.sync.guards.REASONS`.
-    :param field: the field at fault, or ``""``.
-    :param message: what is wrong and what to do.
     """
 
     row: int

@@ -205,7 +205,6 @@ def _rejected(error: Exception) -> Decision:
 def _shown_key(row: Mapping[str, Any], options: SyncOptions) -> str:
     """Return a rejected row's key as far as it can be read, for the rejects file only."""
     try:
-        value = options.fields.apply(row).get(options.keyfield)
-        return match_key(options.keyfield, value)[:80]
+        return match_key(options.keyfield, options.fields.apply(row).get(options.keyfield))[:80]
     except Exception:
         return ""

@@ -52,8 +52,6 @@ class SyncRun:
     Its state: the current pass, the report of the plan, the time, why it stopped, and whether :meth:`cancel` was
     called.
 
-    :param config: the account.
-    :param options: the options of the run.
     :param on_reject: called, in the other thread, with each row that is rejected. Its key is personal data.
     :param total_rows: how many rows there are, if known, for the progress in the log.
     :param batch_rows: how many rows are read and compared together, 1 to 99.

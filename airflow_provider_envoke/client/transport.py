@@ -1,4 +1,4 @@
-"""Which certificate authorities both clients trust."""
+"""How both clients reach the service: the proxy, and the certificate authorities that they trust."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import certifi
 
@@ -13,6 +14,35 @@ from airflow_provider_envoke.exceptions import EnvokeConfigError
 
 if TYPE_CHECKING:
     from airflow_provider_envoke.envoke.config import EnvokeConfig
+
+
+def environment_proxy(config: EnvokeConfig) -> str | None:
+    """
+    Return the URL of the proxy, as ``HTTPS_PROXY``, ``ALL_PROXY`` and ``NO_PROXY`` say, or ``None``.
+
+    :raises EnvokeConfigError: if the variable does not hold the URL of an HTTP proxy.
+    """
+    from requests.utils import get_environ_proxies, select_proxy  # only when a client is opened
+
+    proxy = select_proxy(config.base_url, get_environ_proxies(config.base_url))
+    if not proxy:
+        return None
+    url = proxy if "://" in proxy else f"http://{proxy}"
+    if not _is_http_url(url):
+        variable = f"{urlsplit(config.base_url).scheme.upper()}_PROXY"
+        raise EnvokeConfigError(  # without the value, which may hold a password
+            f"The environment variable {variable} or ALL_PROXY is not the URL of an HTTP proxy. Correct it, or "
+            "list the host in NO_PROXY."
+        )
+    return url
+
+
+def _is_http_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def ca_file(config: EnvokeConfig) -> str:
