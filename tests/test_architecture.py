@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import asyncio
 import importlib
 import re
 import threading
@@ -50,13 +49,10 @@ def steps_called_by(caller: str) -> list[str]:
     """Return the steps that follow a caller in the diagram, up to the next caller, in order."""
     after: dict[str, set[str]] = {}
     waiting = [caller]
-    while waiting:
-        step = waiting.pop()
-        for source, target in arrows_of(RUN):
-            if source == step:
-                after.setdefault(target, set()).add(source)
-                if target not in CALLERS:
-                    waiting.append(target)
+    for step in waiting:
+        for target in (target for source, target in arrows_of(RUN) if source == step):
+            after.setdefault(target, set()).add(step)
+            waiting += [target] if target not in CALLERS else []
     return [step for step in TopologicalSorter(after).static_order() if step != caller]
 
 
@@ -82,14 +78,9 @@ class Calls(ast.NodeVisitor):
 def calls_of(dotted: str) -> list[str]:
     """Return what a method calls, such as that of ``sync.run.SyncPass.run_batch``."""
     module, class_name, method = dotted.rsplit(".", 2)
-    (definition,) = (
-        node
-        for node in source_of(f"{PACKAGE}.{module}").body
-        if isinstance(node, ast.ClassDef) and node.name == class_name
-    )
-    methods = {
-        node.name: node for node in definition.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-    }
+    classes = {node.name: node for node in source_of(f"{PACKAGE}.{module}").body if isinstance(node, ast.ClassDef)}
+    functions = ast.FunctionDef | ast.AsyncFunctionDef
+    methods = {node.name: node for node in classes[class_name].body if isinstance(node, functions)}
     calls = Calls(dict(methods))
     calls.generic_visit(methods[method])
     return calls.names
@@ -108,29 +99,22 @@ def resolve(dotted: str) -> Any:
     return found
 
 
-def test_every_layer_of_the_package_is_in_the_diagram() -> None:
+def test_every_layer_is_in_the_diagram_and_its_arrows_are_the_import_rules() -> None:
     folders = {path.parent.name for path in FOLDER.glob("*/__init__.py")}
 
     assert set(labels_of(LAYERS)) == set(DIRECTLY_BELOW)
     assert folders <= set(labels_of(LAYERS))
     assert [label for layer, label in labels_of(LAYERS).items() if not label.startswith(f"<b>{layer}</b>")] == []
-
-
-def test_the_arrows_between_layers_are_the_import_rules() -> None:
     assert arrows_of(LAYERS) == {
         (layer, below) for layer, all_below in DIRECTLY_BELOW.items() for below in all_below
     }
 
 
-@pytest.mark.parametrize("dotted", sorted(STEPS.values()))
-def test_every_name_in_the_diagram_of_a_run_exists(dotted: str) -> None:
-    assert callable(resolve(dotted))
-
-
-def test_every_class_and_method_in_the_text_exists() -> None:
+def test_every_name_in_the_diagram_of_a_run_and_in_the_text_exists() -> None:
     owners = {name.split(".")[-2]: resolve(name.rpartition(".")[0]) for name in STEPS.values()}
     named = re.findall(r"`([A-Z]\w+)\.(\w+)`", TEXT)
 
+    assert [dotted for dotted in STEPS.values() if not callable(resolve(dotted))] == []
     assert named
     assert [f"{owner}.{name}" for owner, name in named if not hasattr(owners[owner], name)] == []
 
@@ -146,12 +130,11 @@ def test_every_arrow_leads_from_one_node_to_another() -> None:
 @pytest.mark.parametrize(
     ("caller", "steps"),
     [
-        ("run", ["hand_over", "take"]),
-        ("take", ["batches", "room", "run_batch"]),
+        ("run", ["hand_over", "take"]), ("take", ["batches", "room", "run_batch"]),
         ("run_batch", ["read", "compare", "holders", "guard", "write", "count"]),
         ("send", ["slot"]),
     ],
-)
+)  # fmt: skip
 def test_the_code_calls_the_steps_in_the_order_of_the_diagram(caller: str, steps: list[str]) -> None:
     calls = calls_of(STEPS[caller])
     names = [STEPS[step].rpartition(".")[2] for step in steps]
@@ -170,7 +153,6 @@ def test_the_steps_with_a_dashed_arrow_are_those_that_send_requests() -> None:
 
 def test_the_second_thread_has_the_name_in_the_diagram() -> None:
     async def name() -> str:
-        await asyncio.sleep(0)
         return threading.current_thread().name
 
     with LoopThread() as loop:

@@ -40,35 +40,28 @@ def audited(**advisories: list[dict[str, Any]]) -> str:
     return json.dumps({"dependencies": [{"name": each, "version": "1", "vulns": found[each]} for each in found]})
 
 
-def test_an_advisory_about_a_direct_dependency_fails(tmp_path: Path) -> None:
-    status, printed = audit(tmp_path, audited(requests=[ADVISORY]))
+@pytest.mark.parametrize(
+    ("advisories", "expected", "fragments"),
+    [
+        ({"requests": [ADVISORY]}, 1, ["requests 1 (direct dependency): PYSEC-1", "9.9"]),
+        ({"idna": [ADVISORY]}, 0, ["idna 1 (indirect dependency): PYSEC-1"]),
+        ({}, 0, ["2 distributions audited, 0 advisories"]),
+    ],
+    ids=["direct", "indirect", "none"],
+)
+def test_every_advisory_is_shown_and_one_about_a_direct_dependency_fails(
+    advisories: dict[str, Any], expected: int, fragments: list[str], tmp_path: Path
+) -> None:
+    status, printed = audit(tmp_path, audited(**advisories))
 
-    assert status == 1
-    assert "requests 1 (direct dependency): PYSEC-1" in printed
-    assert "9.9" in printed
-
-
-def test_an_advisory_about_an_indirect_dependency_is_only_shown(tmp_path: Path) -> None:
-    status, printed = audit(tmp_path, audited(idna=[ADVISORY]))
-
-    assert status == 0
-    assert "idna 1 (indirect dependency): PYSEC-1" in printed
-
-
-def test_without_advisories_it_prints_how_many_distributions_were_audited(tmp_path: Path) -> None:
-    status, printed = audit(tmp_path, audited())
-
-    assert status == 0
-    assert "2 distributions audited, 0 advisories" in printed
+    assert status == expected
+    assert all(fragment in printed for fragment in fragments)
 
 
 @pytest.mark.parametrize(
     "output",
-    [
-        pytest.param("", id="nothing"),
-        pytest.param("{}", id="something-else"),
-        pytest.param('{"dependencies": [{"name": "a", "skip_reason": "not found on PyPI"}]}', id="all-skipped"),
-    ],
+    ["", "{}", '{"dependencies": [{"name": "a", "skip_reason": "not found on PyPI"}]}'],
+    ids=["nothing", "something else", "all skipped"],
 )
 def test_if_the_database_cannot_be_reached_one_line_says_so(output: str, tmp_path: Path) -> None:
     status, printed = audit(tmp_path, output)

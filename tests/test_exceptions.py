@@ -9,38 +9,27 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_envoke import exceptions
-from airflow_provider_envoke.exceptions import (
-    EnvokeAPIError,
-    EnvokeAuthError,
-    EnvokeConfigError,
-    EnvokeDataError,
-    EnvokeError,
-    EnvokeNotFoundError,
-    EnvokePlanError,
-    EnvokeRejectedError,
-    EnvokeSyncError,
-    EnvokeTransientError,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 API: dict[str, Any] = {"status": 400, "method": "PATCH", "path": "/v1/contacts/{id}", "messages": ("a", "b")}
 EXAMPLES = [
-    EnvokeError("text"),
-    EnvokeConfigError("text"),
-    EnvokeDataError("text", (("city", "overlong", "too long"),)),
-    *(kind("text", **API) for kind in (EnvokeAPIError, EnvokeAuthError, EnvokeNotFoundError, EnvokeRejectedError)),
-    EnvokeTransientError("text", **API, retry_after=7.5, may_have_arrived=False),
-    EnvokeSyncError("text", {"rows": 7, "reasons": {"not_found": 1}}),
-    EnvokePlanError("text", {"rows": 7}),
+    exceptions.EnvokeError("text"),
+    exceptions.EnvokeConfigError("text"),
+    exceptions.EnvokeDataError("text", (("city", "overlong", "too long"),)),
+    *(exceptions.EnvokeAPIError("text", **API), exceptions.EnvokeAuthError("text", **API)),
+    *(exceptions.EnvokeNotFoundError("text", **API), exceptions.EnvokeRejectedError("text", **API)),
+    exceptions.EnvokeTransientError("text", **API, retry_after=7.5, may_have_arrived=False),
+    exceptions.EnvokeSyncError("text", {"rows": 7, "reasons": {"not_found": 1}}),
+    exceptions.EnvokePlanError("text", {"rows": 7}),
 ]
 
 
 @pytest.mark.parametrize("copied", [lambda error: pickle.loads(pickle.dumps(error)), copy.deepcopy])
 @pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
 def test_an_exception_survives_pickle_with_all_it_carries(
-    error: EnvokeError, copied: Callable[[EnvokeError], EnvokeError]
+    error: exceptions.EnvokeError, copied: Callable[[exceptions.EnvokeError], exceptions.EnvokeError]
 ) -> None:
     copy_of_error = copied(error)
 
@@ -53,4 +42,4 @@ def test_every_exception_has_an_example_above_and_one_root() -> None:
     classes = {item for item in vars(exceptions).values() if isinstance(item, type)}
 
     assert classes == {type(error) for error in EXAMPLES}
-    assert all(issubclass(item, EnvokeError) for item in classes)
+    assert all(issubclass(item, exceptions.EnvokeError) for item in classes)

@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
-from graphlib import CycleError, TopologicalSorter
+from graphlib import TopologicalSorter
 from importlib.metadata import packages_distributions
 
 import pytest
@@ -51,22 +51,17 @@ for name in sys.argv[1:]:
 print(json.dumps(sorted(set(sys.modules) - before)))
 """
 
-IMPORT_AFTER_AIRFLOW = (
-    """
+AFTER_AIRFLOW = """
 try:
     import airflow.sdk
 except ImportError:
     import airflow.models
 import airflow.providers.common.compat.sdk
 """
-    + IMPORT
-)
 
-USE_EVERY_NAME_OF_SYNC = """
+EVERY_NAME_OF_SYNC = """
 import json, sys
-import airflow_provider_envoke.sync as sync
-for name in sync.__all__:
-    getattr(sync, name)
+from airflow_provider_envoke.sync import *
 print(json.dumps(sorted(sys.modules)))
 """
 
@@ -99,25 +94,19 @@ def test_a_module_imports_only_its_layer_and_those_below(module: str) -> None:
     assert imported - allowed == set()
 
 
-@pytest.mark.parametrize("module", [PACKAGE, f"{PACKAGE}.exceptions", f"{PACKAGE}.get_provider_info"])
-def test_the_lowest_modules_import_nothing_but_the_language_itself(module: str) -> None:
-    assert {name.partition(".")[0] for name in imports_of(module)} <= {"__future__", "typing"}
-
-
-def test_exceptions_import_nothing() -> None:
-    assert imports_of(f"{PACKAGE}.exceptions") == {"__future__", "__future__.annotations"}
+@pytest.mark.parametrize(
+    ("module", "allowed"),
+    [
+        ("", {"__future__", "typing"}), (".get_provider_info", {"__future__", "typing"}),
+        (".exceptions", {"__future__"}),
+    ],
+)  # fmt: skip
+def test_the_lowest_modules_import_nothing_but_the_language_itself(module: str, allowed: set[str]) -> None:
+    assert {name.partition(".")[0] for name in imports_of(PACKAGE + module)} <= allowed
 
 
 def test_no_modules_import_each_other() -> None:
-    graph = {module: own_imports_of(module) for module in MODULES}
-
-    try:
-        TopologicalSorter(graph).prepare()
-        cycle: list[str] = []
-    except CycleError as error:
-        cycle = error.args[1]
-
-    assert cycle == []
+    TopologicalSorter({module: own_imports_of(module) for module in MODULES}).prepare()  # raises CycleError
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -160,7 +149,7 @@ def test_a_layer_without_airflow_loads_only_the_network_libraries_that_it_uses(l
 
 
 def test_every_public_name_of_sync_can_be_used_without_airflow() -> None:
-    loaded = loaded_by(USE_EVERY_NAME_OF_SYNC)
+    loaded = loaded_by(EVERY_NAME_OF_SYNC)
 
     assert f"{PACKAGE}.sync.threads" in loaded
     assert "airflow" not in top_level(loaded)
@@ -172,7 +161,7 @@ def test_every_public_name_of_sync_can_be_used_without_airflow() -> None:
 def test_what_dag_files_import_loads_no_network_library_and_no_step_of_a_run() -> None:
     modules = modules_in("hooks", "operators", "transfers")
 
-    loaded = loaded_by(IMPORT_AFTER_AIRFLOW, *modules)
+    loaded = loaded_by(AFTER_AIRFLOW + IMPORT, *modules)
 
     assert set(modules) <= set(loaded)
     assert top_level(loaded) & (NETWORK | DATA_FRAMES | {"sqlite3"}) == set()
@@ -181,29 +170,15 @@ def test_what_dag_files_import_loads_no_network_library_and_no_step_of_a_run() -
     assert set(loaded) & set(modules_in("client", "sync")) == {f"{PACKAGE}.sync", f"{PACKAGE}.sync.options"}
 
 
-def third_party_imports() -> set[str]:
-    """Return the libraries that the package imports, Airflow's providers by their dotted names."""
-    names = {name for module in MODULES for name in imports_of(module)}
-    libraries = {name for name in names if name.partition(".")[0] not in {*sys.stdlib_module_names, PACKAGE}}
-    return {
-        ".".join(name.split(".")[:4]) if name.startswith("airflow.") else name.split(".")[0] for name in libraries
-    }
-
-
-def distribution_of(library: str) -> str:
-    """Return the name of the distribution that a library is installed with."""
-    if library.startswith("airflow.providers."):
-        return "apache-airflow-providers-" + "-".join(library.split(".")[2:4])
-    (distribution,) = set(packages_distributions()[library])
-    return distribution
-
-
 def test_every_imported_library_is_a_declared_dependency_and_no_other() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     declared = {re.match(r"[\w.-]+", each)[0].lower() for each in project["dependencies"]}  # type: ignore[index]
+    names = {name for module in MODULES for name in imports_of(module) if not name.startswith(tuple(OPTIONAL))}
+    own = {*sys.stdlib_module_names, PACKAGE}
+    libraries = {tuple(name.split(".")) for name in names if name.partition(".")[0] not in own}
+    installed = packages_distributions()
 
-    imported = {
-        distribution_of(name).lower() for name in third_party_imports() if not name.startswith(tuple(OPTIONAL))
-    }
+    providers = {"-".join(("apache-airflow-providers", *each[2:4])) for each in libraries if each[0] == "airflow"}
+    others = {name.lower() for each in libraries if each[0] != "airflow" for name in installed[each[0]]}
 
-    assert imported | NOT_IMPORTED == declared
+    assert providers | others | NOT_IMPORTED == declared

@@ -67,41 +67,22 @@ def airflow(*arguments: str, expected: int | None = 0, **variables: str) -> str:
     return run([sys.executable, "-m", "airflow", *arguments], expected=expected, **variables)
 
 
-def table(output: str) -> list[dict[str, Any]]:
-    """Parse what ``--output json`` printed after the log."""
-    lines = output.splitlines()
-    start = max(number for number, line in enumerate(lines) if line.startswith("["))
-    return json.loads("\n".join(lines[start:]))
+def row_of(output: str, **wanted: str) -> tuple[str, dict[str, Any]]:
+    """Return what was logged before the table of ``--output json``, and the only row with these values."""
+    logged, _, rows = f"\n{output}".rpartition("\n[")
+    (row,) = (row for row in json.loads(f"[{rows}") if wanted.items() <= row.items())
+    return logged, row
 
 
-def lines_about_us(output: str) -> list[str]:
-    return [line for line in output.splitlines() if "envoke" in line.lower()]
-
-
-def test_the_wheel_installs_only_the_package(wheel: zipfile.ZipFile) -> None:
-    version = airflow_provider_envoke.__version__
-
-    top_level = {name.split("/")[0] for name in wheel.namelist()}
-
-    assert top_level == {"airflow_provider_envoke", f"airflow_provider_envoke-{version}.dist-info"}
-
-
-def test_the_wheel_contains_every_module_the_type_marker_and_the_license(wheel: zipfile.ZipFile) -> None:
+def test_the_wheel_holds_the_package_only_with_its_license_and_entry_points(wheel: zipfile.ZipFile) -> None:
     names = set(wheel.namelist())
-    package = ROOT / "airflow_provider_envoke"
-    modules = {path.relative_to(ROOT).as_posix() for path in package.rglob("*.py")}
+    modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "airflow_provider_envoke").rglob("*.py")}
+    dist_info = f"airflow_provider_envoke-{airflow_provider_envoke.__version__}.dist-info"
+    entry_points = wheel.read(f"{dist_info}/entry_points.txt").decode()
 
-    assert modules <= names
-    assert "airflow_provider_envoke/py.typed" in names
-    (license_file,) = (name for name in names if name.endswith(".dist-info/licenses/LICENSE"))
-    assert wheel.read(license_file) == (ROOT / "LICENSE").read_bytes()
-
-
-def test_the_wheel_declares_the_provider_and_the_pytest_plugin(wheel: zipfile.ZipFile) -> None:
-    (name,) = (name for name in wheel.namelist() if name.endswith(".dist-info/entry_points.txt"))
-
-    entry_points = wheel.read(name).decode()
-
+    assert {name.split("/")[0] for name in names} == {"airflow_provider_envoke", dist_info}
+    assert modules | {"airflow_provider_envoke/py.typed"} <= names
+    assert wheel.read(f"{dist_info}/licenses/LICENSE") == (ROOT / "LICENSE").read_bytes()
     assert "[apache_airflow_provider]" in entry_points
     assert "[pytest11]" in entry_points
 
@@ -126,19 +107,16 @@ def test_the_tests_run_from_the_sdist(sdist: Path) -> None:
 
 
 def test_airflow_lists_the_provider() -> None:
-    output = airflow("providers", "list", "--output", "json")
+    _, row = row_of(airflow("providers", "list", "--output", "json"), package_name="airflow-provider-envoke")
 
-    (row,) = (row for row in table(output) if row["package_name"] == "airflow-provider-envoke")
     assert row["version"] == airflow_provider_envoke.__version__
 
 
 def test_airflow_lists_the_connection_type_without_a_warning_of_ours() -> None:
-    output = airflow("providers", "hooks", "--output", "json")
+    logged, row = row_of(airflow("providers", "hooks", "--output", "json"), connection_type="envoke")
 
-    (row,) = (row for row in table(output) if row["connection_type"] == "envoke")
     assert row["class"] == "airflow_provider_envoke.hooks.envoke.EnvokeHook"
-    printed_before = output[: output.rindex("\n[") + 1] if "\n[" in output else ""
-    assert lines_about_us(printed_before) == []
+    assert "envoke" not in logged.lower()
 
 
 def test_airflow_tests_a_good_connection(airflow_db: Path, envoke_sandbox: Sandbox) -> None:

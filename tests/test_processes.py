@@ -95,13 +95,6 @@ def test_a_module_runs_in_the_given_directory(tmp_path: Path) -> None:
     assert (tmp_path / "log").read_text(encoding="utf-8").strip() == str(tmp_path)
 
 
-def test_free_ports_are_all_different() -> None:
-    ports = processes.free_ports(5)
-
-    assert len(set(ports)) == 5
-    assert min(ports) > 0
-
-
 def test_waiting_ends_with_the_last_value() -> None:
     with pytest.raises(processes.SetupError, match=r"the moon.*\[\]"):
         processes.wait_for("the moon", list, 0.1)

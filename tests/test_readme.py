@@ -50,16 +50,6 @@ def test_every_python_block_runs(
         assert len(envoke_sandbox.contacts) == 2
 
 
-def test_there_are_blocks_to_run() -> None:
-    assert len(BLOCKS) >= 5
-    assert sum(CREDENTIALS in block for block in BLOCKS) == 1
-
-
-def test_every_reason_is_explained_as_in_the_code() -> None:
-    shown = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|$", README, re.MULTILINE))
-    assert {reason: shown.get(reason) for reason in REASONS} == REASONS
-
-
 def section(heading: str) -> str:
     """Return the text below a heading, up to the next heading."""
     found = re.search(rf"^#+ {re.escape(heading)}\n(.*?)(?=^##)", README, re.MULTILINE | re.DOTALL)
@@ -100,9 +90,8 @@ def test_every_argument_is_listed_with_its_default_and_whether_it_is_templated(
     for name, parameter in arguments.items():
         if parameter.default is None:  # README describes what it means
             continue
-        default = words.get(parameter.default, parameter.default)
-        if type(parameter.default) is int:
-            default = parameter.default
+        is_word = type(parameter.default) is not int  # 1 == True
+        default = words.get(parameter.default, parameter.default) if is_word else parameter.default
         assert listed[name][0].replace('"', "").replace("`", "") == str(default), name
 
 
@@ -118,41 +107,30 @@ def test_every_method_of_the_hook_is_listed_with_its_arguments() -> None:
         assert f"({shown[name]})" == str(bare), name
 
 
-def test_every_metric_is_explained_as_in_the_code() -> None:
+def test_there_are_blocks_to_run_and_the_lists_are_those_of_the_code() -> None:
+    assert len(BLOCKS) >= 5
+    assert sum(CREDENTIALS in block for block in BLOCKS) == 1
+    shown = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|$", README, re.MULTILINE))
+    faults = re.findall(r"^\| `(\w+)` \| ([^|]*) \| (yes|no) \|$", README, re.MULTILINE)
+    examples = sorted(path.stem for path in (ROOT / "example_dags").glob("*.py"))
+
+    assert {reason: shown.get(reason) for reason in REASONS} == REASONS
     assert dict(re.findall(r"^\| `(envoke\.[\w.*]+)` \| (.*?) \|$", README, re.MULTILINE)) == METRICS
-
-
-def test_every_extra_of_the_connection_is_listed() -> None:
     assert set(re.findall(r"^\| extra `(\w+)`", README, re.MULTILINE)) == set(EXTRAS)
+    assert faults == [(each.name, each.description, "yes" if each.temporary else "no") for each in FAULTS.values()]
+    assert sorted(re.findall(r"\(example_dags/(\w+)\.py\)", README)) == examples
 
 
-def test_every_fault_of_the_sandbox_is_explained_as_in_the_code() -> None:
-    shown = re.findall(r"^\| `(\w+)` \| ([^|]*) \| (yes|no) \|$", README, re.MULTILINE)
-    assert shown == [
-        (fault.name, fault.description, "yes" if fault.temporary else "no") for fault in FAULTS.values()
-    ]
-
-
-def test_every_example_is_listed() -> None:
-    listed = re.findall(r"\(example_dags/(\w+)\.py\)", README)
-    assert sorted(listed) == sorted(path.stem for path in (ROOT / "example_dags").glob("*.py"))
-
-
-def test_every_link_within_the_page_leads_to_a_heading() -> None:
+def test_every_link_and_make_target_exists() -> None:
     headings = re.findall(r"^#+ (.*)$", README, re.MULTILINE)
     anchors = {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
-    assert set(re.findall(r"\]\(#([^)]+)\)", README)) <= anchors
-
-
-def test_every_make_target_of_readme_exists() -> None:
-    targets = set(re.findall(r"^\.PHONY: (\S+)", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert set(re.findall(r"^make (\w+)", README, re.MULTILINE)) <= targets
-
-
-def test_every_link_to_a_file_leads_to_one() -> None:
     links = [link for link in re.findall(r"\]\(([^)#]+)\)", README) if not link.startswith("http")]
+    targets = set(re.findall(r"^\.PHONY: (\S+)", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+    assert set(re.findall(r"\]\(#([^)]+)\)", README)) <= anchors
     assert links
     assert [link for link in links if not (ROOT / link).exists()] == []
+    assert set(re.findall(r"^make (\w+)", README, re.MULTILINE)) <= targets
 
 
 def test_every_picture_is_shown_and_small() -> None:

@@ -90,7 +90,7 @@ class BulkClient:
         After a 429 or 503 all requests pause. If the same request gets them again and again while others succeed,
         only that request pauses, and fails in the end.
         """
-        with self.throttle.sending():
+        with self.throttle.unfinished_work():
             if not self._probed:
                 async with self._probing:  # the first request goes alone: wrong credentials are tried only twice
                     if not self._probed:

@@ -62,8 +62,8 @@ class Throttle:
         self._room = asyncio.Event()
 
     @contextmanager
-    def sending(self) -> Iterator[None]:
-        """Count a request as unfinished, from its first attempt to its last, pauses included."""
+    def unfinished_work(self) -> Iterator[None]:
+        """Count a request as unfinished, from its first attempt to its last, or what waits for such a request."""
         self.unfinished += 1
         try:
             yield

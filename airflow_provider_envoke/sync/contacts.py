@@ -73,7 +73,8 @@ class ContactReader:
             try:
                 return await self._read_filtered(field, keys, fields)
             except EnvokeRejectedError as error:
-                await self._load_snapshot(field, error)
+                with self._client.throttle.unfinished_work():
+                    await self._load_snapshot(field, error)
         if fresh:
             return await self._read_one_by_one(field, keys, fields)
         return self._look_up(field, keys)

@@ -52,11 +52,7 @@ CONNECTIONS: dict[str, Any] = {
     "`host` with another scheme": {"host": "ftp://e1.envoke.com"},
     "`host` with credentials": {"host": f"https://{API_ID}:{API_KEY}@e1.envoke.com"},
     "`host` with a path": each(
-        "host",
-        "https://e1.envoke.com/v1",
-        "https://e1.envoke.com/../x",
-        "https://e1.envoke.com?x=1",
-        "https://e1.envoke.com#x",
+        "host", *(f"https://e1.envoke.com{rest}" for rest in ("/v1", "/../x", "?x=1", "#x"))
     ),
     "`host` with an invisible character": each(
         "host", "https://e1.envoke.com\r\nX: 1", "https://e1\u200f.envoke.com"
@@ -65,10 +61,8 @@ CONNECTIONS: dict[str, Any] = {
     "`host` that is not a URL": {"host": "https://[::1"},
     "`port` out of range": Each(
         [
-            {"host": "e1.envoke.com", "port": 65_536},
-            {"host": "e1.envoke.com", "port": -1},
-            {"host": "https://e1.envoke.com:99999"},
-            {"host": "https://e1.envoke.com:0"},
+            *({"host": "e1.envoke.com", "port": port} for port in (65_536, -1)),
+            *({"host": f"https://e1.envoke.com:{port}"} for port in (99_999, 0)),
         ]
     ),
     "`extra` that is not an object": each("extra", "[1]", '{"timeout": 3', "timeout=3"),
@@ -158,6 +152,9 @@ def test_an_unusable_ca_bundle_is_rejected_before_any_request(
         extra=json.dumps({"ca_bundle": str(path), "max_retries": 0}),
     )
 
+    works, message = EnvokeHook().test_connection()
+
+    assert (works, "'ca_bundle'" in message) == (False, True)
     for action in tasks():
         check_message_of_failure(f"connection: `ca_bundle` {problem}", EnvokeConfigError, action)
 

@@ -97,23 +97,18 @@ SEARCHES: dict[type[Exception], dict[str, Any]] = {
     },
 }
 
+METHODS: dict[str, tuple[dict[type[Exception], dict[str, Any]], Callable[..., object]]] = {
+    "update": (UPDATES, lambda **arguments: EnvokeHook().update_contact(**arguments)),
+    "create": (CREATIONS, lambda **arguments: EnvokeHook().create_contact(**arguments)),
+    "find": (SEARCHES, lambda **arguments: list(EnvokeHook().find_contacts(**arguments))),
+}
 
-@pytest.mark.parametrize(("case", "kind", "arguments"), as_params(UPDATES))
-def test_an_invalid_update_is_rejected(
-    case: str, kind: type[Exception], arguments: dict[str, Any], check_message_of_failure: Callable[..., None]
+
+@pytest.mark.parametrize(
+    ("method", "case", "kind", "arguments"),
+    [(method, *case.values) for method, (table, _) in METHODS.items() for case in as_params(table)],
+)
+def test_an_invalid_call_is_rejected(
+    method: str, case: str, kind: type[Exception], arguments: Any, check_message_of_failure: Callable[..., None]
 ) -> None:
-    check_message_of_failure(f"hook update: {case}", kind, lambda: EnvokeHook().update_contact(**arguments))
-
-
-@pytest.mark.parametrize(("case", "kind", "arguments"), as_params(CREATIONS))
-def test_an_invalid_creation_is_rejected(
-    case: str, kind: type[Exception], arguments: dict[str, Any], check_message_of_failure: Callable[..., None]
-) -> None:
-    check_message_of_failure(f"hook create: {case}", kind, lambda: EnvokeHook().create_contact(**arguments))
-
-
-@pytest.mark.parametrize(("case", "kind", "arguments"), as_params(SEARCHES))
-def test_an_invalid_search_is_rejected(
-    case: str, kind: type[Exception], arguments: dict[str, Any], check_message_of_failure: Callable[..., None]
-) -> None:
-    check_message_of_failure(f"hook find: {case}", kind, lambda: list(EnvokeHook().find_contacts(**arguments)))
+    check_message_of_failure(f"hook {method}: {case}", kind, lambda: METHODS[method][1](**arguments))

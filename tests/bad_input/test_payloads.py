@@ -141,12 +141,7 @@ PAYLOADS: dict[str, dict[str, Any]] = {
         # The first reason is that of the first field; the message names all of them.
     },
     "invalid_id and others": {
-        "`id`, `city`, `surname` and `interests`": {
-            "id": "x",
-            "city": b"x",
-            "surname": "x",
-            "interests": {"": 1},
-        },
+        "`id`, `city`, `surname` and `interests`": {"id": "x", "city": b"x", "surname": "x", "interests": {"": 1}},
     },
 }
 

@@ -157,7 +157,7 @@ def test_a_cancelled_pause_frees_the_slot() -> None:
 def test_rows_are_held_back_while_two_requests_for_each_slot_are_unfinished() -> None:
     async def main() -> list[bool]:
         throttle, went_on = Throttle(2), []
-        requests = [throttle.sending() for _ in range(5)]
+        requests = [throttle.unfinished_work() for _ in range(5)]
         for request in requests:
             request.__enter__()
         waiting = asyncio.create_task(throttle.wait_for_room())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -63,8 +64,7 @@ def test_json_is_found_after_printed_warnings(request_: Request, body: object, a
 def test_a_refusal_after_a_warning_is_a_refusal() -> None:
     error = failure(UPDATE, 200, b"Warning: x\n" + json.dumps(refused(["too long"])).encode())
 
-    assert type(error) is EnvokeRejectedError
-    assert error.messages == ("too long",)
+    assert (type(error), error.messages) == (EnvokeRejectedError, ("too long",))
 
 
 CLASS_OF_STATUS = {
@@ -78,17 +78,12 @@ CLASS_OF_STATUS = {
 @pytest.mark.parametrize(
     ("body", "fragment"),
     [
-        (refused(["e1", "e2"]), "e1; e2"),
-        (b"", "empty"),
-        (b" \n", "empty"),
-        (b"<!DOCTYPE html><p>marker", "HTML"),
-        (b"\n <HTML>marker", "HTML"),
-        (b"marker", "not JSON, 6 bytes"),
-        ({"error": "marker"}, "without a message"),
-        (UPDATED | {"result_text": ""}, "without a message"),
+        (refused(["e1", "e2"]), "e1; e2"), (b"", "empty"), (b" \n", "empty"),
+        (b"<!DOCTYPE html><p>marker", "HTML"), (b"\n <HTML>marker", "HTML"), (b"marker", "not JSON, 6 bytes"),
+        ({"error": "marker"}, "without a message"), (UPDATED | {"result_text": ""}, "without a message"),
     ],
     ids=ascii,
-)
+)  # fmt: skip
 def test_the_status_decides_the_class_whatever_the_body(
     status: int, expected: type[EnvokeAPIError], body: object, fragment: str
 ) -> None:
@@ -99,10 +94,7 @@ def test_the_status_decides_the_class_whatever_the_body(
 
 
 def test_rejected_credentials_name_the_parts_of_the_connection() -> None:
-    message = str(failure(UPDATE, 401, b""))
-
-    assert "login" in message
-    assert "password" in message
+    assert {"login", "password"} <= set(re.findall(r"\w+", str(failure(UPDATE, 401, b""))))
 
 
 @pytest.mark.parametrize("body", [b'{"success": false, "marker', b' [{"success": false, "mark'])
@@ -155,15 +147,11 @@ def test_the_error_tells_whether_the_request_may_have_been_carried_out(status: i
 @pytest.mark.parametrize(
     ("errors", "messages"),
     [
-        pytest.param(["a", "b"], ("a", "b"), id="list"),
-        pytest.param({"city": "a", "x": "b"}, ("a", "b"), id="object"),
-        pytest.param("a", ("a",), id="text"),
-        pytest.param([], (VALIDATION_FAILED,), id="empty list"),
-        pytest.param(None, (VALIDATION_FAILED,), id="null"),
+        (["a", "b"], ("a", "b")), ({"city": "a", "x": "b"}, ("a", "b")), ("a", ("a",)),
+        *((empty, (VALIDATION_FAILED,)) for empty in ([], None, 5)),
         pytest.param(["a", "", None, []], ("a",), id="blank ones are left out"),
         pytest.param([{"f": ["a"]}, 7], ('{"f": ["a"]}', "7"), id="not text"),
         pytest.param(["a\r\nERROR b\x1b[31m\u202e"], ("a  ERROR b [31m ",), id="one line, no controls"),
-        pytest.param(5, (VALIDATION_FAILED,), id="number"),
         pytest.param(["x" * 500, "x" * 501], ("x" * 500, "x" * 500 + "…"), id="a long one is cut"),
         pytest.param(["jon@doe.com is taken"], ("j***@doe.com is taken",), id="masked"),
         pytest.param([{"email": "jon@doe.com"}], ('{"email": "j***@doe.com"}',), id="masked in JSON"),
@@ -171,7 +159,7 @@ def test_the_error_tells_whether_the_request_may_have_been_carried_out(status: i
         pytest.param(MANY[:50], tuple(MANY[:50]), id="50"),
         pytest.param(MANY, (*MANY[:50], "and 9950 more"), id="10,000"),
     ],
-)
+)  # fmt: skip
 def test_all_messages_reach_the_user(errors: object, messages: tuple[str, ...]) -> None:
     error = failure(UPDATE, 400, refused(errors))
 

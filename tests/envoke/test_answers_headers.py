@@ -41,15 +41,12 @@ def test_a_redirect_is_rejected_and_names_the_host_only(location: str | None, sh
 @pytest.mark.parametrize(
     ("value", "seconds"),
     [
-        ("0", 0.0),
-        ("120", 120.0),
-        (" 7 ", 7.0),
-        ("9" * 400, 999_999_999.0),
+        ("0", 0.0), ("120", 120.0), (" 7 ", 7.0), ("9" * 400, 999_999_999.0),
         ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
         *((invalid, None) for invalid in ("", "-1", "1.5", "٣", "soon", "0 0 0 0")),
         *((invalid, None) for invalid in ("1 Jan 99999 00:00:00 GMT", "1 Jan 2024 00:00:00 +9999")),
     ],
-)
+)  # fmt: skip
 @pytest.mark.parametrize("status", [429, 503])
 def test_retry_after_is_read_or_ignored(value: str, seconds: float | None, status: int) -> None:
     error = failure(UPDATE, status, b"", {"retry-after": value})
@@ -75,14 +72,8 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=4),
     max_leaves=8,
 )
-ENVELOPES = st.fixed_dictionaries(
-    {},
-    optional={
-        "success": JSON | st.booleans(),
-        "result_text": JSON,
-        "result_data": JSON | st.builds(dict, errors=JSON),
-    },
-)
+PARTS = {"success": JSON | st.booleans(), "result_text": JSON, "result_data": JSON | st.builds(dict, errors=JSON)}
+ENVELOPES = st.fixed_dictionaries({}, optional=PARTS)
 BODIES = (
     st.binary()
     | ENVELOPES.map(lambda value: json.dumps(value).encode())
@@ -95,8 +86,7 @@ BODIES = (
 def check_error(error: EnvokeError) -> None:
     assert str(error).isprintable()
     assert len(str(error)) < 30_000
-    retry_after = getattr(error, "retry_after", None)
-    assert retry_after is None or 0 <= retry_after < float("inf")
+    assert 0 <= (getattr(error, "retry_after", None) or 0) < float("inf")
 
 
 @settings(max_examples=500, deadline=None)

@@ -21,13 +21,7 @@ OTHER = {"Expired", "Not Provided"}
 
 
 def spellings(status: str) -> list[str]:
-    return [
-        status,
-        status.upper(),
-        f"  {status.lower()} ",
-        status.replace(" - ", ": "),
-        status.replace(" - ", "-"),
-    ]
+    return [status, status.upper(), f"  {status.lower()} ", *(status.replace(" - ", dash) for dash in (": ", "-"))]
 
 
 def test_the_statuses_are_those_of_the_documentation() -> None:

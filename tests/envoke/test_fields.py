@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_envoke.envoke.fields import (
-    CONTACT_FIELDS,
-    GROUPS,
-    describe_unknown_field,
-    is_known_field,
-)
+from airflow_provider_envoke.envoke.fields import CONTACT_FIELDS, describe_unknown_field, is_known_field
 
 
 def test_the_lengths_are_those_of_article_1697226() -> None:
@@ -18,10 +13,6 @@ def test_the_lengths_are_those_of_article_1697226() -> None:
         "address_1": 100, "address_2": 100, "city": 20, "province": 50, "country": 50, "postal_code": 15,
         "website": 255, "language": 2, "consent_description": 65_535,
     }  # fmt: skip
-
-
-def test_groups_are_the_fields_with_members() -> None:
-    assert GROUPS == ("custom_fields", "interests", "autoresponders")
 
 
 @pytest.mark.parametrize(
@@ -39,14 +30,9 @@ def test_a_field_is_known_if_documented_or_listed_as_extra(name: str, known: boo
 @pytest.mark.parametrize(
     ("name", "fragment"),
     [
-        ("EMAIL", 'AS "email"'),
-        (" City ", 'AS "city"'),
-        ("EMAIL", "field_map"),
-        ("external_id", "read-only"),
-        ("mobile", "extra_fields"),
-        ("mobile", "custom_fields.NAME"),
-        (None, "extra_fields"),
+        ("EMAIL", 'AS "email"'), (" City ", 'AS "city"'), ("EMAIL", "field_map"), ("external_id", "read-only"),
+        ("mobile", "extra_fields"), ("mobile", "custom_fields.NAME"), (None, "extra_fields"),
     ],
-)
+)  # fmt: skip
 def test_an_unknown_field_comes_with_what_to_write(name: object, fragment: str) -> None:
     assert fragment in describe_unknown_field(name)

@@ -47,12 +47,7 @@ def test_names_are_read_in_any_known_shape(value: object, names: set[str]) -> No
 @pytest.mark.parametrize(
     ("desired", "current", "differing"),
     [
-        pytest.param(
-            {"A": "Set", "B": "Set", "C": "Unset", "D": "Unset"},
-            ["A", "C"],
-            {"B": "Set", "C": "Unset"},
-            id="one by one",
-        ),
+        ({"A": "Set", "B": "Set", "C": "Unset", "D": "Unset"}, ["A", "C"], {"B": "Set", "C": "Unset"}),
         pytest.param({"A": "Set"}, {"5": "A"}, {}, id="PHP's list with gaps"),
         pytest.param({"5": "Set"}, {"5": "A"}, {"5": "Set"}, id="PHP's keys are not names"),
         pytest.param({"2024": "Set"}, [2024], {}, id="a name of digits"),

@@ -22,20 +22,16 @@ from airflow_provider_envoke.exceptions import EnvokeConfigError
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("jon@example.com", "j***@example.com"),
-        ("j@example.com", "j***@example.com"),
+        ("jon@example.com", "j***@example.com"), ("j@example.com", "j***@example.com"),
         ("Item with email 'jon.doe@x.ca' not found", "Item with email 'j***@x.ca' not found"),
         ("<jon+tag@x.ca>, ann@y.org;", "<j***@x.ca>, a***@y.org;"),
         ('{"email":"jon@x.ca"}', '{"email":"j***@x.ca"}'),
         ("?filter%5Bemail%5D=jon%40x.ca&a=1", "?filter%5Bemail%5D=j***%40x.ca&a=1"),
-        ("?a=jon%2Btag%40x.ca", "?a=j***%40x.ca"),
-        ("mailto:jon@x.ca", "mailto:j***@x.ca"),
-        ("zoë@exämple.com", "z***@exämple.com"),
-        ("jon@x.ca\nann@y.ca", "j***@x.ca\na***@y.ca"),
-        ("no address @ all", "no address @ all"),
-        ("", ""),
+        ("?a=jon%2Btag%40x.ca", "?a=j***%40x.ca"), ("mailto:jon@x.ca", "mailto:j***@x.ca"),
+        ("zoë@exämple.com", "z***@exämple.com"), ("jon@x.ca\nann@y.ca", "j***@x.ca\na***@y.ca"),
+        ("no address @ all", "no address @ all"), ("", ""),
     ],
-)
+)  # fmt: skip
 def test_local_parts_are_masked_and_the_rest_stays(text: str, expected: str) -> None:
     masked = mask_emails(text)
 
@@ -50,9 +46,7 @@ def test_an_address_is_masked_in_any_surroundings(before: str, after: str) -> No
 
 def test_a_megabyte_without_an_address_is_masked_quickly() -> None:
     started = time.monotonic()
-
     mask_emails("a" * 1_000_000)
-
     assert time.monotonic() - started < 5
 
 

@@ -80,11 +80,10 @@ def test_the_key_is_resolved(keyfield: str | None, contact_id: int | None, paylo
         ({"email": "a@b.c"}, {"contact_id": float("nan")}, EnvokeDataError, "contact_id"),
         ({"email": {"$ne": "marker"}}, {}, EnvokeDataError, "email"),
         ({"remote_id": ["marker"]}, {"keyfield": "remote_id"}, EnvokeDataError, "remote_id"),
-        ({"email": True}, {}, EnvokeDataError, "email"),
-        (["marker"], {}, EnvokeDataError, "payload"),
+        ({"email": True}, {}, EnvokeDataError, "email"), (["marker"], {}, EnvokeDataError, "payload"),
     ],
     ids=str,
-)
+)  # fmt: skip
 def test_an_invalid_key_is_refused_by_name(
     payload: Any, arguments: dict[str, Any], expected: type[EnvokeError], fragment: str
 ) -> None:
@@ -179,17 +178,12 @@ def test_the_account_is_asked_for_by_its_settings() -> None:
     assert account() == Request("GET", "/v1/settings", "/v1/settings", expects="object")
 
 
-MARKED = [
-    update_contact({"id": 4711, "city": "marker"}),
-    find_contacts({"email": "marker"}),
-    create_contact({"email": "marker"}),
-]
+def test_a_request_does_not_show_values() -> None:
+    marked = {"id": 4711, "email": "marker", "city": "marker"}
+    shown = repr([update_contact(marked), find_contacts({"email": "marker"}), create_contact(marked)])
 
-
-@pytest.mark.parametrize("request_", MARKED, ids=lambda request: request.method)
-def test_a_request_does_not_show_values(request_: Request) -> None:
-    assert "marker" not in repr(request_)
-    assert "4711" not in repr(request_)
+    assert "marker" not in shown
+    assert "4711" not in shown
 
 
 def test_the_body_is_ascii_json_and_a_get_has_none() -> None:

@@ -142,13 +142,7 @@ UNSUPPORTED = [
 ]  # fmt: skip
 INVALID = {
     "infinite": [math.inf, -math.inf, np.float64("inf"), Decimal("Infinity")],
-    "100 digits": [
-        Decimal("1E+999999"),
-        Decimal("1E-999999"),
-        1e300,
-        10**100,
-        10**5000,  # above Python's own limit of 4300 digits
-    ],
+    "100 digits": [Decimal("1E+999999"), Decimal("1E-999999"), 1e300, 10**100, 10**5000],  # Python's limit: 4300
     "NUL": ["a\0b", Code("a\0b")],
     "surrogate": ["a\ud800b", "\udcff"],
     "dates": [

@@ -12,20 +12,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.airflow import result, states
-from tests.support.examples import ANA, BO, CAN_ASK, CY, DEE, example
+from tests.support.examples import ANA, BO, CAN_ASK, CY, DEE, Shop, example
 from tests.support.sync_runs import patches
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from concurrent.futures import Future
 
-    from airflow.models.dagrun import DagRun
-
-    from airflow_provider_envoke.sandbox.thread import Sandbox
-
 pytestmark = pytest.mark.skipif(not CAN_ASK, reason="Airflow asks people from 3.1 on")
-
-GIVE_UP_S = 60
 
 
 def _respond(dag_id: str, choice: str, stop: list[bool]) -> dict[str, Any]:
@@ -38,7 +32,7 @@ def _respond(dag_id: str, choice: str, stop: list[bool]) -> dict[str, Any]:
     from sqlalchemy import select
 
     user = SimpleNamespace(get_id=lambda: "1", get_name=lambda: "tester")
-    give_up_s = time.monotonic() + GIVE_UP_S
+    give_up_s = time.monotonic() + 60
     while time.monotonic() < give_up_s and not stop:
         with create_session() as session:
             # The question is stored before the task starts to wait.
@@ -76,14 +70,9 @@ def person_answers(choice: str, dag_id: str) -> Iterator[Future[dict[str, Any]]]
             stop.append(True)
 
 
-def test_an_approved_plan_is_synced_and_the_person_saw_it(
-    sandbox: Sandbox, warehouse: Callable[..., None], run_dag: Callable[..., DagRun]
-) -> None:
-    dag = example("envoke_approve_then_sync")
-    warehouse(example("envoke_nightly_sync"), ANA, BO, DEE)
-
-    with person_answers("Approve", dag.dag_id) as question:
-        run = run_dag(dag)
+def test_an_approved_plan_is_synced_and_the_person_saw_it(shop: Shop) -> None:
+    with person_answers("Approve", "envoke_approve_then_sync") as question:
+        run = shop.run("envoke_approve_then_sync", ANA, BO, DEE)
 
     assert states(run) == {"plan": "success", "approve": "success", "sync": "success"}
     assert "2 contacts" in question.result()["subject"]
@@ -93,70 +82,43 @@ def test_an_approved_plan_is_synced_and_the_person_saw_it(
     assert "row 1 `L***` → `Q***`; row 2 `L***` → `L***`" in body
     assert "ana@example.com" not in body
     assert "Québec" not in body
-    assert len(patches(sandbox)) == 2
-    assert sandbox.contact(email="ana@example.com")["city"] == "Québec"
+    assert len(patches(shop.sandbox)) == 2
+    assert shop.sandbox.contact(email="ana@example.com")["city"] == "Québec"
 
 
-def test_a_rejected_plan_writes_nothing(
-    sandbox: Sandbox, warehouse: Callable[..., None], run_dag: Callable[..., DagRun]
-) -> None:
-    dag = example("envoke_approve_then_sync")
-    warehouse(example("envoke_nightly_sync"), ANA)
-
-    with person_answers("Reject", dag.dag_id):
-        run = run_dag(dag)
+def test_a_rejected_plan_writes_nothing(shop: Shop) -> None:
+    with person_answers("Reject", "envoke_approve_then_sync"):
+        run = shop.run("envoke_approve_then_sync", ANA)
 
     assert states(run) == {"plan": "success", "approve": "success", "sync": "skipped"}
-    assert patches(sandbox) == []
+    assert patches(shop.sandbox) == []
 
 
-def test_no_more_is_written_than_was_approved(
-    sandbox: Sandbox,
-    warehouse: Callable[..., None],
-    run_dag: Callable[..., DagRun],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    dag = example("envoke_approve_then_sync")
-    warehouse(example("envoke_nightly_sync"), ANA, BO)
-    plan = dag.task_dict["plan"]
+def test_no_more_is_written_than_was_approved(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = example("envoke_approve_then_sync").task_dict["plan"]
     monkeypatch.setattr(plan, "sql", plan.sql + " WHERE email LIKE 'ana%'")  # the sync reads more rows
 
-    with person_answers("Approve", dag.dag_id) as question:
-        run = run_dag(dag)
+    with person_answers("Approve", "envoke_approve_then_sync") as question:
+        run = shop.run("envoke_approve_then_sync", ANA, BO)
 
     assert "1 contact" in question.result()["subject"]
     assert states(run) == {"plan": "success", "approve": "success", "sync": "failed"}
     assert result(run, "sync")["stopped"] == "max_changes"
-    assert patches(sandbox) == []
+    assert patches(shop.sandbox) == []
 
 
-def test_a_small_plan_is_synced_without_a_question(
-    sandbox: Sandbox, warehouse: Callable[..., None], run_dag: Callable[..., DagRun]
-) -> None:
-    dag = example("envoke_ask_if_large")
-    warehouse(example("envoke_nightly_sync"), ANA, DEE)
-
-    run = run_dag(dag, run_conf={"ask_above": 0.5})
+def test_a_small_plan_is_synced_without_a_question(shop: Shop) -> None:
+    run = shop.run("envoke_ask_if_large", ANA, DEE, ask_above=0.5)
 
     assert states(run) == {"plan": "success", "is_it_large": "success", "approve": "skipped", "sync": "success"}
-    assert sandbox.contact(email="ana@example.com")["city"] == "Québec"
+    assert shop.sandbox.contact(email="ana@example.com")["city"] == "Québec"
 
 
 @pytest.mark.parametrize(("choice", "state", "sent"), [("Approve", "success", 3), ("Reject", "skipped", 0)])
-def test_a_large_plan_waits_for_a_person(
-    sandbox: Sandbox,
-    warehouse: Callable[..., None],
-    run_dag: Callable[..., DagRun],
-    choice: str,
-    state: str,
-    sent: int,
-) -> None:
-    dag = example("envoke_ask_if_large")
-    warehouse(example("envoke_nightly_sync"), ANA, BO, CY, DEE)
-
-    with person_answers(choice, dag.dag_id) as question:
-        run = run_dag(dag, run_conf={"ask_above": 0.5})
+def test_a_large_plan_waits_for_a_person(shop: Shop, choice: str, state: str, sent: int) -> None:
+    with person_answers(choice, "envoke_ask_if_large") as question:
+        run = shop.run("envoke_ask_if_large", ANA, BO, CY, DEE, ask_above=0.5)
 
     assert "3 contacts" in question.result()["subject"]
     assert states(run) == {"plan": "success", "is_it_large": "success", "approve": "success", "sync": state}
-    assert len(patches(sandbox)) == sent
+    assert len(patches(shop.sandbox)) == sent

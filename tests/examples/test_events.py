@@ -11,16 +11,15 @@ from airflow.providers.common.compat.sdk import DAG, Asset, AssetAlias
 
 from airflow_provider_envoke.operators.envoke import EnvokeSyncContactsOperator
 from tests.support.airflow import result, states
-from tests.support.examples import ANA, INVALID, example
+from tests.support.examples import ANA, INVALID, Shop, example
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow.models.dagrun import DagRun
 
-    from airflow_provider_envoke.sandbox.thread import Sandbox
-
 AIRFLOW_2 = __version__.startswith("2.")
+OUTLETS = [Asset("envoke://account/contacts")]
 ROWS = [{"email": "ana@example.com", "city": "Québec"}, {"email": "bo@example.com", "city": "Laval"}]
 
 
@@ -62,10 +61,8 @@ def sync_dag(dag_id: str, **arguments: Any) -> DAG:
     return dag
 
 
-def test_the_assets_event_holds_the_report_without_personal_data(
-    sandbox: Sandbox, run_dag: Callable[..., DagRun]
-) -> None:
-    run = run_dag(sync_dag("asset_event", outlets=[Asset("envoke://account/contacts")]))
+def test_the_assets_event_holds_the_report_without_personal_data(shop: Shop) -> None:
+    run = shop.run_dag(sync_dag("asset_event", outlets=OUTLETS))
 
     ((uri, extra),) = events_of(run)
     assert uri == "envoke://account/contacts"
@@ -74,47 +71,43 @@ def test_the_assets_event_holds_the_report_without_personal_data(
     assert "ana@example.com" not in str(extra)
 
 
-def test_an_alias_gets_an_event_of_the_accounts_contacts(sandbox: Sandbox, run_dag: Callable[..., DagRun]) -> None:
-    run = run_dag(sync_dag("alias_event", outlets=[AssetAlias("envoke-contacts")]))
+def test_an_alias_gets_an_event_of_the_accounts_contacts(shop: Shop) -> None:
+    run = shop.run_dag(sync_dag("alias_event", outlets=[AssetAlias("envoke-contacts")]))
 
     ((uri, extra),) = events_of(run)
-    assert uri == sandbox.url.replace("http://", "envoke://") + "/contacts"
+    assert uri == shop.sandbox.url.replace("http://", "envoke://") + "/contacts"
     assert (extra["rows"], extra["updated"], extra["plan_only"]) == (2, 1, False)
     assert "fields" not in extra, "Airflow 2.11 accepts nothing nested"
 
 
-def test_an_alias_gets_no_event_of_a_plan(sandbox: Sandbox, run_dag: Callable[..., DagRun]) -> None:
-    run = run_dag(sync_dag("alias_plan", outlets=[AssetAlias("envoke-contacts")], plan_only=True))
+def test_an_alias_gets_no_event_of_a_plan(shop: Shop) -> None:
+    run = shop.run_dag(sync_dag("alias_plan", outlets=[AssetAlias("envoke-contacts")], plan_only=True))
 
     assert run.state == "success"
     assert events_of(run) == []
 
 
 @pytest.mark.skipif(AIRFLOW_2, reason="Airflow 2 has no references to assets")
-def test_a_reference_to_an_asset_gets_the_report(sandbox: Sandbox, run_dag: Callable[..., DagRun]) -> None:
-    with DAG("asset_owner", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)) as owner:
-        EnvokeSyncContactsOperator(task_id="sync", rows=[], outlets=[Asset("envoke://account/contacts")])
-    run_dag(owner)
+def test_a_reference_to_an_asset_gets_the_report(shop: Shop) -> None:
+    shop.run_dag(sync_dag("asset_owner", rows=[], outlets=OUTLETS))
 
-    run = run_dag(sync_dag("reference", outlets=[Asset.ref(uri="envoke://account/contacts")]))
+    run = shop.run_dag(sync_dag("reference", outlets=[Asset.ref(uri="envoke://account/contacts")]))
 
     ((_, extra),) = events_of(run)
     assert extra["updated"] == 1
 
 
-def test_every_mapped_task_reports_for_itself(sandbox: Sandbox, run_dag: Callable[..., DagRun]) -> None:
+def test_every_mapped_task_reports_for_itself(shop: Shop) -> None:
     with DAG("mapped_events", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)) as dag:
-        EnvokeSyncContactsOperator.partial(
-            task_id="sync", outlets=[Asset("envoke://account/contacts")]
-        ).expand(rows=[[row] for row in ROWS])  # fmt: skip
+        EnvokeSyncContactsOperator.partial(task_id="sync", outlets=OUTLETS).expand(rows=[[row] for row in ROWS])
 
-    run = run_dag(dag)
+    run = shop.run_dag(dag)
 
     assert sorted(extra["updated"] for _, extra in events_of(run)) == [0, 1]
 
 
-def test_a_failed_sync_has_no_event(sandbox: Sandbox, run_dag: Callable[..., DagRun]) -> None:
-    run = run_dag(sync_dag("failed_event", outlets=[Asset("envoke://account/contacts")], max_changes=0))
+def test_a_failed_sync_has_no_event(shop: Shop) -> None:
+    run = shop.run_dag(sync_dag("failed_event", outlets=OUTLETS, max_changes=0))
 
     assert run.state == "failed"
     assert events_of(run) == []
@@ -151,43 +144,27 @@ def consuming(monkeypatch: pytest.MonkeyPatch) -> Callable[[DagRun], None]:
     return consume
 
 
-def test_the_dag_after_a_sync_without_rejects_succeeds(
-    sandbox: Sandbox,
-    warehouse: Callable[..., None],
-    run_dag: Callable[..., DagRun],
-    consuming: Callable[..., None],
-) -> None:
-    nightly = example("envoke_nightly_sync")
-    warehouse(nightly, ANA)
-    consuming(run_dag(nightly))
-
-    run = run_dag(example("envoke_after_sync"))
-
-    assert states(run) == {"look_at_reports": "success"}
-
-
-def test_the_dag_after_a_sync_with_rejects_fails_and_says_why(
-    sandbox: Sandbox,
-    warehouse: Callable[..., None],
-    run_dag: Callable[..., DagRun],
-    consuming: Callable[..., None],
+@pytest.mark.parametrize(("rows", "state"), [((ANA,), "success"), ((ANA, INVALID), "failed")])
+def test_the_dag_after_a_sync_fails_if_it_has_rejects_and_says_why(
+    rows: tuple[Any, ...],
+    state: str,
+    shop: Shop,
+    consuming: Callable[[DagRun], None],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    nightly = example("envoke_nightly_sync")
-    monkeypatch.setattr(nightly.task_dict["sync"], "max_rejects", 0.5)
-    warehouse(nightly, ANA, INVALID)
-    consuming(run_dag(nightly))
+    monkeypatch.setattr(example("envoke_nightly_sync").task_dict["sync"], "max_rejects", 0.5)
+    consuming(shop.run("envoke_nightly_sync", *rows))
 
-    run = run_dag(example("envoke_after_sync"))
+    run = shop.run("envoke_after_sync")
 
-    assert states(run) == {"look_at_reports": "failed"}
-    assert "'invalid_email': 1" in capsys.readouterr().out + caplog.text
+    assert states(run) == {"look_at_reports": state}
+    assert ("'invalid_email': 1" in capsys.readouterr().out + caplog.text) is (state == "failed")
 
 
-def test_without_events_there_is_nothing_to_look_at(sandbox: Sandbox, run_dag: Callable[..., DagRun]) -> None:
-    assert states(run_dag(example("envoke_after_sync"))) == {"look_at_reports": "success"}
+def test_without_events_there_is_nothing_to_look_at(shop: Shop) -> None:
+    assert states(shop.run("envoke_after_sync")) == {"look_at_reports": "success"}
 
 
 def test_the_asset_of_the_nightly_sync_triggers_it() -> None:

@@ -50,7 +50,3 @@ def test_an_example_that_asks_a_person_defines_no_dag_where_airflow_cannot_ask(n
     script = f"import example_dags.{name} as example; print(hasattr(example, 'dag'))"
 
     assert parse(WITHOUT_HITL + script if CAN_ASK else script, tmp_path) == "False"
-
-
-def test_there_are_examples() -> None:
-    assert {"envoke_update_by_email", "envoke_update_by_remote_id", "envoke_update_many"} <= set(NAMES)

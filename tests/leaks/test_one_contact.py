@@ -18,6 +18,7 @@ import trustme
 
 from airflow_provider_envoke.envoke import requests
 from airflow_provider_envoke.envoke.config import EnvokeConfig
+from airflow_provider_envoke.exceptions import EnvokeError
 from airflow_provider_envoke.hooks.envoke import EnvokeHook
 from airflow_provider_envoke.operators.envoke import EnvokeUpdateContactOperator
 from tests.support import faulty_server as faults
@@ -95,19 +96,15 @@ def test_no_failing_connection_leaks(
     ):
         port = listener.getsockname()[1]
         listener.close()
-        if way == "refused":
-            connect(f"http://127.0.0.1:{port}")
-        elif way == "dns":
-            connect("https://envoke.invalid")
-        elif way == "tls":
-            connect(https.url)
-        elif way == "no tls":
-            connect(http.url.replace("http:", "https:"))
-        elif way == "proxy":
+        urls = {
+            "refused": f"http://127.0.0.1:{port}",
+            "tls": https.url,
+            "no tls": http.url.replace("http:", "https:"),
+        }
+        extra = {"extra": json.dumps({"ca_bundle": f"/nowhere/{EMAIL}"})} if way == "ca_bundle" else {}
+        if way == "proxy":
             monkeypatch.setenv("HTTPS_PROXY", f"http://marked:{PROXY_PASSWORD}@127.0.0.1:{port}")
-            connect("https://envoke.invalid")
-        else:
-            connect("https://envoke.invalid", extra=json.dumps({"ca_bundle": f"/nowhere/{EMAIL}"}))
+        connect(urls.get(way, "https://envoke.invalid"), **extra)
         for action in ACTIONS.values():
             seen.attempt(action)
 
@@ -115,39 +112,60 @@ def test_no_failing_connection_leaks(
     assert leaks(seen.everything()) == []
 
 
-@pytest.mark.parametrize(
-    "parts",
-    [
-        pytest.param({"host": f"https://{API_ID}:{API_KEY}@e1.envoke.com"}, id="key-in-the-host"),
-        pytest.param({"host": f"https://e1.envoke.com/{API_KEY}"}, id="key-as-a-path"),
-        pytest.param({"host": f"ftp://{API_KEY}"}, id="key-as-a-host"),
-        pytest.param({"host": f"https://[{API_KEY}"}, id="broken-host"),
-        pytest.param(
-            {"host": f"https://{API_ID}:{API_KEY}@e1\u2100.envoke.com"},
-            id="odd-letters-in-the-host",
-        ),
-        pytest.param({"host": f"https://e1.envoke.com:{API_KEY}"}, id="key-as-a-port"),
-        pytest.param({"conn_type": "http"}, id="wrong-type"),
-        pytest.param({"password": API_KEY + "\n\x07"}, id="control-character"),
-        pytest.param({"login": f"{API_ID}:{API_KEY}"}, id="key-in-the-login"),
-        pytest.param({"extra": json.dumps({"timeout": API_KEY})}, id="key-as-a-timeout"),
-        pytest.param({"extra": json.dumps({"max_retries": API_KEY})}, id="key-as-retries"),
-        pytest.param({"extra": json.dumps({"ca_bundle": [API_KEY]})}, id="key-as-a-file"),
-        pytest.param({"extra": json.dumps({"api_key": API_KEY})}, id="unknown-extra"),
-        pytest.param({"extra": f'{{"api_key": "{API_KEY}"'}, id="broken-extra"),
-    ],
-)
+# What tests/bad_input does not have of invalid connections and arguments; it searches for leaks too.
+CONNECTIONS: list[dict[str, Any]] = [
+    {"host": f"https://e1.envoke.com/{API_KEY}"},
+    {"host": f"ftp://{API_KEY}"},
+    {"host": f"https://[{API_KEY}"},
+    {"host": f"https://{API_ID}:{API_KEY}@e1\u2100.envoke.com"},
+    {"host": f"https://e1.envoke.com:{API_KEY}"},
+    *({"extra": json.dumps({name: API_KEY})} for name in ("timeout", "max_retries", "api_key")),
+    {"extra": json.dumps({"ca_bundle": [API_KEY]})},
+    {"extra": f'{{"api_key": "{API_KEY}"'},
+]
+ARGUMENTS: list[Callable[[], object]] = [
+    *(lambda payload=payload: update(payload=payload) for payload in (
+        {"email": EMAIL, "last_name": f"{LAST_NAME} " * 20},
+        {"email": EMAIL, "last_name": {LAST_NAME: EMAIL}},
+        {"email": EMAIL, "custom_fields": {EMAIL: "x"}},
+        {"email": EMAIL, "last_name": "None", "first_name": LAST_NAME},
+        f"{{'email': '{EMAIL}', 'city': Markedova_Leakson}}",
+        repr(PAYLOAD)[:-5],
+        json.dumps([EMAIL]),
+        json.dumps({EMAIL: {"last_name": LAST_NAME}}),
+    )),
+    lambda: update(payload=PAYLOAD, nulls=EMAIL),
+    lambda: list(EnvokeHook().find_contacts({EMAIL: "x"})),
+    lambda: list(EnvokeHook().find_contacts({"email": {EMAIL: "x"}})),
+    lambda: list(EnvokeHook().find_contacts({}, sort={"email": EMAIL})),
+    lambda: list(EnvokeHook().find_contacts({}, fields=[EMAIL])),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("parts", CONNECTIONS)
 @pytest.mark.filterwarnings("ignore:Encountered")  # Airflow 2.11 warns of an extra that is not JSON
 def test_no_invalid_connection_leaks_the_key(
     parts: dict[str, Any], seen: Seen, connect: Callable[..., None]
 ) -> None:
     connect("https://e1.envoke.com", **parts)
 
-    seen.attempt(EnvokeHook().get_conn)
-    seen.attempt(EnvokeHook().test_connection)
-    seen.attempt(lambda: update(payload=PAYLOAD))
+    for action in (EnvokeHook().get_conn, EnvokeHook().test_connection, ACTIONS["operator"]):
+        seen.attempt(action)
 
     assert len(seen.errors) == 2
+    assert leaks(seen.everything()) == []
+
+
+@pytest.mark.parametrize("action", ARGUMENTS)
+def test_no_rejected_argument_leaks(
+    action: Callable[[], object], seen: Seen, connect: Callable[..., None], envoke_sandbox: Sandbox
+) -> None:
+    connect(envoke_sandbox.url)
+
+    seen.attempt(action)
+
+    assert isinstance(seen.errors[0].__cause__ or seen.errors[0], EnvokeError)
+    assert envoke_sandbox.requests == []
     assert leaks(seen.everything()) == []
 
 

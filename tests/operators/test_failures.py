@@ -73,13 +73,8 @@ FAILURES: dict[type[EnvokeError], dict[str, Any]] = {
 
 # Exception -> case: the request never reaches the service.
 UNREACHABLE: dict[str, type[EnvokeError]] = {
-    "connection refused": EnvokeTransientError,
-    "unknown host": EnvokeTransientError,
-    "no TLS": EnvokeTransientError,
-    "proxy unavailable": EnvokeTransientError,
-    "proxy invalid": EnvokeConfigError,
-    "certificate rejected": EnvokeConfigError,
-    "REQUESTS_CA_BUNDLE unusable": EnvokeConfigError,
+    **dict.fromkeys(("connection refused", "unknown host", "no TLS", "proxy unavailable"), EnvokeTransientError),
+    **dict.fromkeys(("proxy invalid", "certificate rejected", "REQUESTS_CA_BUNDLE unusable"), EnvokeConfigError),
 }
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
 import subprocess
 import sys
-from contextlib import closing, suppress
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -29,18 +28,22 @@ if TYPE_CHECKING:
     from airflow_provider_envoke.sandbox.thread import Sandbox
 
 CONTACTS = contacts(5)
+SQL = "SELECT email, city FROM customers"
 ROWS = [{"email": "p0@example.com", "city": "Québec"}, {"email": "p1@example.com", "city": "Laval"}]
 
 
 @pytest.fixture
-def warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def table(warehouse: Callable[..., None], tmp_path: Path) -> str:
     """An SQLite database with customers; returns its path."""
-    path = str(tmp_path / "warehouse.sqlite")
-    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": "sqlite", "host": path}))
-    with closing(sqlite3.connect(path)) as database, database:
-        database.execute("CREATE TABLE customers (email TEXT, city TEXT)")
-        database.executemany("INSERT INTO customers VALUES (:email, :city)", ROWS)
-    return path
+    warehouse([(*row.values(), 1) for row in ROWS])
+    return str(tmp_path / "warehouse.sqlite")
+
+
+def executed(sql: str = SQL, **arguments: Any) -> Any:
+    """Return an operator that has executed a query."""
+    task = SqlToEnvokeOperator(task_id="sync", sql_conn_id="warehouse", sql=sql, **arguments)
+    task.execute(context())
+    return task
 
 
 def lineage(task: Any, *, failed: bool = False) -> Any:
@@ -55,27 +58,22 @@ def lineage(task: Any, *, failed: bool = False) -> Any:
 
 def written(found: Any) -> list[tuple[str, str, int]]:
     """Return the datasets that were written, each with its number of rows."""
-    return [
-        (output.namespace, output.name, output.outputFacets["outputStatistics"].rowCount)
-        for output in found.outputs
-    ]
+    return [(each.namespace, each.name, each.outputFacets["outputStatistics"].rowCount) for each in found.outputs]
 
 
-def host_of(sandbox: Sandbox) -> str:
-    return sandbox.url.removeprefix("http://")
+def one_row(sandbox: Sandbox) -> list[tuple[str, str, int]]:
+    return [(f"envoke://{sandbox.url.removeprefix('http://')}", "contacts", 1)]
 
 
-def test_sqlite_has_the_table_as_input_and_the_contacts_as_output(sandbox: Sandbox, warehouse: str) -> None:
-    task = SqlToEnvokeOperator(
-        task_id="sync", sql_conn_id="warehouse", sql="SELECT email, city FROM customers WHERE city <> ?",
-        parameters=["Nowhere"],
-    )  # fmt: skip
-    task.execute(context())
+def test_sqlite_has_the_table_as_input_and_the_contacts_as_output(sandbox: Sandbox, table: str) -> None:
+    sql = f"{SQL} WHERE city <> ? AND email <> 'marker@example.com'"
 
-    found = lineage(task)
+    found = lineage(executed(sql, parameters=["Nowhere"]))
 
-    assert [(table.namespace, table.name) for table in found.inputs] == [(f"sqlite://{warehouse}", "customers")]
-    assert written(found) == [(f"envoke://{host_of(sandbox)}", "contacts", 1)]
+    assert [(each.namespace, each.name) for each in found.inputs] == [(f"sqlite://{table}", "customers")]
+    assert written(found) == one_row(sandbox)
+    assert "marker" not in repr(found), "the text of the query is not recorded"
+    assert (found.job_facets, found.run_facets) == ({}, {})
 
 
 def test_postgresql_has_the_table_as_airflows_own_operator_names_it(sandbox: Sandbox, postgres: Any) -> None:
@@ -83,32 +81,18 @@ def test_postgresql_has_the_table_as_airflows_own_operator_names_it(sandbox: San
 
     postgres.execute("INSERT INTO envoke_customers VALUES ('p0@example.com', 'Québec', 1, NULL, NULL)")
     sql = "SELECT email, city FROM envoke_customers WHERE city LIKE '%%b%%' AND plan = "
-    task = SqlToEnvokeOperator(task_id="sync", sql_conn_id="warehouse", sql=sql + "%s", parameters=[1])
     airflows = SQLExecuteQueryOperator(task_id="query", conn_id="warehouse", sql=sql + "1")
-    task.execute(context())
     postgres.execute("SELECT current_schema()")
     (schema,) = postgres.fetchone()
 
-    found = lineage(task)
+    found = lineage(executed(sql + "%s", parameters=[1]))
 
     (table,) = found.inputs
     address = f"postgres://{POSTGRES['host']}:{POSTGRES['port']}"
     assert (table.namespace, table.name) == (address, f"{POSTGRES['schema']}.{schema}.envoke_customers")
     assert [(each.namespace, each.name) for each in lineage(airflows).inputs] == [(table.namespace, table.name)]
     assert "email" in [field.name for field in table.facets["schema"].fields]
-    assert written(found) == [(f"envoke://{host_of(sandbox)}", "contacts", 1)]
-
-
-def test_the_text_of_the_query_is_not_recorded(sandbox: Sandbox, warehouse: str) -> None:
-    sql = "SELECT email, city FROM customers WHERE email = 'marker@example.com'"
-    task = SqlToEnvokeOperator(task_id="sync", sql_conn_id="warehouse", sql=sql)
-    task.execute(context())
-
-    found = lineage(task)
-
-    assert len(found.inputs) == 1
-    assert "marker" not in repr(found)
-    assert (found.job_facets, found.run_facets) == ({}, {})
+    assert written(found) == one_row(sandbox)
 
 
 @pytest.mark.parametrize(
@@ -121,10 +105,10 @@ def test_the_text_of_the_query_is_not_recorded(sandbox: Sandbox, warehouse: str)
         ("this is not SQL (((", set()),
     ],
 )
-def test_tables_have_the_names_that_the_query_uses(warehouse: str, sql: str, tables: set[str]) -> None:
+def test_tables_have_the_names_that_the_query_uses(table: str, sql: str, tables: set[str]) -> None:
     found = query_tables(BaseHook.get_hook("warehouse"), "warehouse", sql)
 
-    assert {table.name for table in found} == tables
+    assert {each.name for each in found} == tables
 
 
 def test_a_password_in_a_host_is_not_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,62 +122,51 @@ def test_a_password_in_a_host_is_not_recorded(monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_database_that_fails_costs_only_the_tables(
     sandbox: Sandbox,
-    warehouse: str,
+    table: str,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     check_message: Callable[[str, str], None],
 ) -> None:
-    task = SqlToEnvokeOperator(task_id="sync", sql_conn_id="warehouse", sql="SELECT email, city FROM customers")
-    task.execute(context())
+    task = executed()
     monkeypatch.delenv("AIRFLOW_CONN_WAREHOUSE")
 
     found = lineage(task)
 
     assert found.inputs == []
-    assert written(found) == [(f"envoke://{host_of(sandbox)}", "contacts", 1)]
-    logged = [
-        record.getMessage() for record in caplog.records if record.name.startswith("airflow_provider_envoke")
-    ]
-    check_message("log: tables not found", logged[-1])
+    assert written(found) == one_row(sandbox)
+    (*_, logged) = (each for each in caplog.records if each.name.startswith("airflow_provider_envoke"))
+    check_message("log: tables not found", logged.getMessage())
 
 
-def test_a_plan_has_no_output(sandbox: Sandbox, warehouse: str) -> None:
-    task = SqlToEnvokeOperator(
-        task_id="plan", sql_conn_id="warehouse", sql="SELECT email, city FROM customers", plan_only=True
-    )
-    task.execute(context())
+def test_a_plan_has_no_output(sandbox: Sandbox, table: str) -> None:
+    found = lineage(executed(plan_only=True))
 
-    found = lineage(task)
-
-    assert found.outputs == []
-    assert len(found.inputs) == 1
+    assert (found.outputs, len(found.inputs)) == ([], 1)
 
 
-def test_rows_from_xcom_have_an_output_but_no_input(sandbox: Sandbox) -> None:
-    task = EnvokeSyncContactsOperator(task_id="sync", rows=ROWS)
-    task.execute(context())
+NOBODY = {"email": "nobody@example.com", "city": "Laval"}
 
-    found = lineage(task)
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "writes"),
+    [
+        ({"rows": ROWS}, None, True),
+        ({"rows": [*ROWS, NOBODY]}, EnvokeSyncError, True),
+        ({"rows": ROWS, "max_changes": 0}, AirflowFailException, False),
+    ],
+    ids=["success", "a row rejected", "too many changes"],
+)
+def test_rows_from_xcom_have_no_input_and_what_was_written_as_output(
+    sandbox: Sandbox, arguments: dict[str, Any], error: type[Exception] | None, writes: bool
+) -> None:
+    task = EnvokeSyncContactsOperator(task_id="sync", **arguments)
+    with pytest.raises(error) if error else nullcontext():
+        task.execute(context())
+
+    found = lineage(task, failed=error is not None)
 
     assert found.inputs == []
-    assert written(found) == [(f"envoke://{host_of(sandbox)}", "contacts", 1)]
-
-
-def test_a_failed_run_records_what_it_wrote(sandbox: Sandbox) -> None:
-    rows = [*ROWS, {"email": "nobody@example.com", "city": "Laval"}]
-    task = EnvokeSyncContactsOperator(task_id="sync", rows=rows)
-    with pytest.raises(EnvokeSyncError):
-        task.execute(context())
-
-    assert written(lineage(task, failed=True)) == [(f"envoke://{host_of(sandbox)}", "contacts", 1)]
-
-
-def test_a_plan_above_max_changes_has_no_output(sandbox: Sandbox) -> None:
-    task = EnvokeSyncContactsOperator(task_id="sync", rows=ROWS, max_changes=0)
-    with pytest.raises(AirflowFailException):
-        task.execute(context())
-
-    assert lineage(task, failed=True).outputs == []
+    assert written(found) == (one_row(sandbox) if writes else [])
 
 
 @pytest.mark.parametrize(
@@ -238,7 +211,7 @@ print(task.execute(context())["updated"], task.get_openlineage_facets_on_complet
 """
 
 
-def test_without_openlineage_dags_import_and_tasks_run(sandbox: Sandbox, warehouse: str, airflow_db: Path) -> None:
+def test_without_openlineage_dags_import_and_tasks_run(sandbox: Sandbox, table: str, airflow_db: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT_OPENLINEAGE],
         cwd=ROOT, env=os.environ.copy(), capture_output=True, text=True, check=False, timeout=100,

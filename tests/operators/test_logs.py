@@ -52,25 +52,18 @@ def messages_of(caplog: pytest.LogCaptureFixture, part: str) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.name == f"airflow_provider_envoke.{part}"]
 
 
-def test_the_remote_id_is_warned_of_once(
+def test_only_the_key_remote_id_is_warned_of_once_by_each_operator(
     sandbox: Sandbox, logged: Callable[[str], int], check_message: Callable[[str, str], None]
 ) -> None:
-    update(payload={"remote_id": "R-1", "city": "x"}, keyfield="remote_id", on_missing="create")
-
-    assert logged(REMOTE_ID_WARNING) == 1
-    check_message("log: remote_id", REMOTE_ID_WARNING)
-
-
-def test_a_sync_by_remote_id_is_warned_of_too(sandbox: Sandbox, logged: Callable[[str], int]) -> None:
-    EnvokeSyncContactsOperator(task_id="sync", rows=[], keyfield="remote_id").execute(context())
-
-    assert logged(REMOTE_ID_WARNING) == 1
-
-
-def test_other_keys_are_not_warned_of(sandbox: Sandbox, logged: Callable[[str], int]) -> None:
-    update(payload={"email": "ana@example.com", "remote_id": "R-7"})
-
+    update(payload={"email": "ana@example.com", "remote_id": "R-1"})
     assert not logged(REMOTE_ID_WARNING)
+
+    update(payload={"remote_id": "R-1", "city": "x"}, keyfield="remote_id", on_missing="create")
+    assert logged(REMOTE_ID_WARNING) == 1
+
+    EnvokeSyncContactsOperator(task_id="sync", rows=[], keyfield="remote_id").execute(context())
+    assert logged(REMOTE_ID_WARNING) == 2
+    check_message("log: remote_id", REMOTE_ID_WARNING)
 
 
 def test_an_update_is_logged_with_its_fields(sandbox: Sandbox, logged: Callable[[str], int]) -> None:

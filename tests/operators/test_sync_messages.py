@@ -27,6 +27,9 @@ CONTACTS = [ANA, BO, CY]
 OVERLONG = {"email": "ana@example.com", "city": "x" * 21}
 CHANGED = {"email": "bo@example.com", "city": "Alma"}
 NEW = {"email": "new@example.com", "city": "Alma"}
+NINTH = {"remote_id": "R-9", "city": "Alma"}
+WITH_BOS_ADDRESS = {"id": 1, "email": "bo@example.com"}
+TO_ONE_ADDRESS = [{"id": 1, "email": "n@example.com"}, {"id": 2, "email": "N@example.com"}]
 TWINS = [{**ANA, "id": number, "email": f"ana{number}@example.com", "remote_id": "R-1"} for number in (1, 2)]
 
 # Reason -> case -> contacts, rows (the last one is rejected), options.
@@ -37,12 +40,8 @@ REJECTS: dict[str, dict[str, tuple[list[Any], list[Any], dict[str, Any]]]] = {
     },
     "duplicate_key": {"the same key with other values": (CONTACTS, [CHANGED, {**CHANGED, "city": "Laval"}], {})},
     "shared_email": {
-        "the address of another row": (
-            CONTACTS,
-            [{"id": 1, "email": "n@example.com"}, {"id": 2, "email": "N@example.com"}],
-            {"keyfield": "id"},
-        ),
-        "the address of another contact": (CONTACTS, [{"id": 1, "email": "bo@example.com"}], {"keyfield": "id"}),
+        "the address of another row": (CONTACTS, TO_ONE_ADDRESS, {"keyfield": "id"}),
+        "the address of another contact": (CONTACTS, [WITH_BOS_ADDRESS], {"keyfield": "id"}),
     },
     "ambiguous_match": {
         "two contacts with the key": (TWINS, [{"remote_id": "R-1", "city": "Alma"}], {"keyfield": "remote_id"}),
@@ -51,18 +50,10 @@ REJECTS: dict[str, dict[str, tuple[list[Any], list[Any], dict[str, Any]]]] = {
     "not_found": {"no contact": (CONTACTS, [NEW], {})},
     "cannot_create": {
         "new contact by id": (CONTACTS, [{"id": 9, "city": "Alma"}], {"keyfield": "id", "on_missing": "create"}),
-        "new contact without an email": (
-            CONTACTS,
-            [{"remote_id": "R-9", "city": "Alma"}],
-            {"keyfield": "remote_id", "on_missing": "create"},
-        ),
+        "new contact without an email": (CONTACTS, [NINTH], {"keyfield": "remote_id", "on_missing": "create"}),
     },
     "refused": {
-        "rejected by Envoke": (
-            CONTACTS,
-            [{"id": 1, "email": "bo@example.com"}],
-            {"keyfield": "id", "shared_email_guard": False},
-        ),
+        "rejected by Envoke": (CONTACTS, [WITH_BOS_ADDRESS], {"keyfield": "id", "shared_email_guard": False}),
     },
 }
 
@@ -115,13 +106,7 @@ def test_a_plan_with_rejects_writes_nothing(plan_only: bool, sandbox: Sandbox) -
 
 
 def test_the_message_has_the_first_row_of_up_to_three_reasons(sandbox: Sandbox) -> None:
-    rows = [
-        OVERLONG,
-        {**OVERLONG, "email": "bo@example.com"},
-        NEW,
-        {"email": "", "city": "Alma"},
-        {**NEW, "town": 1},
-    ]
+    rows = [OVERLONG, {**OVERLONG, "email": "bo@example.com"}, NEW, {"email": ""}, {**NEW, "town": 1}]
 
     with pytest.raises(EnvokeSyncError) as caught:
         EnvokeSyncContactsOperator(task_id="t", rows=rows).execute(context())

@@ -38,15 +38,7 @@ def rejection(value: object, read: Any = read_payload) -> str:
 
 
 @pytest.mark.parametrize(
-    "value",
-    [
-        pytest.param(ROW, id="dict"),
-        pytest.param(json.dumps(ROW), id="JSON"),
-        pytest.param(json.dumps(ROW, ensure_ascii=False, indent=2), id="indented JSON"),
-        pytest.param(repr(ROW), id="repr"),
-        pytest.param(f"\n  {ROW!r}\n", id="repr with spaces around"),
-        pytest.param(f" {json.dumps(ROW)}\n", id="JSON with spaces around"),
-    ],
+    "value", [ROW, json.dumps(ROW, ensure_ascii=False, indent=2), f"\n  {ROW!r}\n", f" {json.dumps(ROW)}\n"]
 )
 def test_a_payload_is_read(value: object) -> None:
     assert read_payload(value) == ROW
@@ -59,12 +51,10 @@ def test_numbers_in_json_keep_their_decimal_places() -> None:
 @pytest.mark.parametrize(
     ("value", "named"),
     [
-        pytest.param({"born": date(2000, 1, 2)}, "datetime.date(…)", id="date"),
-        pytest.param({"at": datetime(2000, 1, 2, tzinfo=UTC)}, "datetime.datetime(…)", id="datetime"),
-        pytest.param({"price": Decimal("1.5")}, "Decimal(…)", id="Decimal"),
-        pytest.param({"id": UUID(int=1)}, "UUID(…)", id="UUID"),
-        pytest.param({"a": Decimal(1), "b": date(2000, 1, 2)}, "Decimal(…), datetime.date(…)", id="two of them"),
-        pytest.param({"price": float("nan")}, "nan", id="nan"),
+        ({"at": datetime(2000, 1, 2, tzinfo=UTC)}, "datetime.datetime(…)"),
+        ({"id": UUID(int=1)}, "UUID(…)"),
+        ({"a": Decimal(1), "b": date(2000, 1, 2)}, "Decimal(…), datetime.date(…)"),
+        ({"price": float("nan")}, "nan"),
     ],
 )
 def test_a_repr_that_cannot_be_read_is_rejected_with_what_to_write(value: dict[str, Any], named: str) -> None:
@@ -80,29 +70,17 @@ def test_a_repr_that_cannot_be_read_is_rejected_with_what_to_write(value: dict[s
 @pytest.mark.parametrize(
     ("value", "named"),
     [
-        pytest.param([ROW], "a list of 1", id="list"),
         pytest.param(json.dumps([ROW, ROW]), "a list of 2", id="JSON list"),
         pytest.param(repr([ROW]), "a list of 1", id="repr of a list"),
-        pytest.param([], "a list of 0", id="empty list"),
         pytest.param(("marker", 1), TUPLES, id="tuple"),
         pytest.param("[('marker', 1)]", TUPLES, id="repr of tuples"),
-        pytest.param(None, "None", id="None"),
-        pytest.param("None", "None", id="the text None"),
         pytest.param("null", "None", id="JSON null"),
-        pytest.param("", "empty text", id="empty"),
-        pytest.param(" \n", "empty text", id="blank"),
-        pytest.param(7, "int", id="number"),
-        pytest.param('"marker"', "str", id="JSON text"),
         pytest.param("{'marker'}", "set", id="repr of a set"),
-        pytest.param("marker of a template", NEITHER, id="prose"),
-        pytest.param("{'a': 'marker", NEITHER, id="cut off"),
         pytest.param("{{ marker }}", NEITHER, id="an unrendered template"),
         pytest.param("{{'email': 'marker'}}", NEITHER, id="doubled braces, as in an f-string"),
         pytest.param("{'a': 1}\0", NEITHER, id="NUL"),
         pytest.param("{'a': '\ud800'}", NEITHER, id="lone surrogate"),
-        pytest.param('{"email": "marker", "email": "b"}', "email", id="a name twice"),
         pytest.param('{"x": {"a": "marker", "a": 2}}', "(a)", id="a nested name twice"),
-        pytest.param("[" * 100_000, NEITHER, id="100,000 brackets"),
         pytest.param('{"a":' * 100_000, NEITHER, id="100,000 objects"),
         pytest.param("-" * 100_000 + "1", NEITHER, id="100,000 signs"),
         pytest.param("a" + ".b" * 1_500 + "()", "b.b.b.b.b(…)", id="1,500 dots"),
@@ -142,47 +120,24 @@ def test_what_jinja_renders_is_read_unchanged(row: dict[str, Any]) -> None:
     assert read_payload(json.dumps(row)) == row
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        pytest.param([ROW, ROW], id="list"),
-        pytest.param((ROW, ROW), id="tuple"),
-        pytest.param(json.dumps([ROW, ROW]), id="JSON"),
-        pytest.param(repr([ROW, ROW]), id="repr"),
-    ],
-)
-def test_rows_are_read(value: object) -> None:
-    assert read_rows(value) == [ROW, ROW]
+@pytest.mark.parametrize("rows", [[ROW, ROW], []])
+@pytest.mark.parametrize("form", [list, tuple, json.dumps, repr])
+def test_rows_are_read(rows: list[Any], form: Any) -> None:
+    assert read_rows(form(rows)) == rows
 
 
-def test_an_empty_list_is_read() -> None:
-    assert read_rows("[]") == []
-
-
-@pytest.mark.parametrize(
-    ("value", "named"),
-    [
-        pytest.param(None, "NoneType", id="None"),
-        pytest.param("None", "NoneType", id="the text None"),
-        pytest.param("", "empty text", id="empty"),
-        pytest.param(ROW, "dict", id="one row"),
-        pytest.param([ROW, ("marker", 1)], "row 2 is tuple", id="a tuple"),
-        pytest.param([None], "row 1 is NoneType", id="a None"),
-        pytest.param("[('marker', 1)]", TUPLES, id="repr of tuples"),
-    ],
-)
-def test_rows_that_are_not_dicts_are_rejected(value: object, named: str) -> None:
-    assert named in rejection(value, read_rows)
+def test_the_repr_of_tuples_is_rejected_with_what_to_write() -> None:
+    assert TUPLES in rejection("[('marker', 1)]", read_rows)
 
 
 @pytest.mark.parametrize("text", ["None", "nan", "NaN", "NaT", "<NA>", " None "])
 @pytest.mark.parametrize(
     ("payload", "name"),
     [
-        pytest.param({"first_name": "{}"}, "first_name", id="field"),
-        pytest.param({"custom_fields": {"plan": "{}"}}, "custom_fields.plan", id="custom field"),
-        pytest.param({"custom_fields.plan": "{}"}, "custom_fields.plan", id="dotted name"),
-        pytest.param({"interests": {"News": "{}"}}, "interests.News", id="tag"),
+        ({"first_name": "{}"}, "first_name"),
+        ({"custom_fields": {"plan": "{}"}}, "custom_fields.plan"),
+        ({"custom_fields.plan": "{}"}, "custom_fields.plan"),
+        ({"interests": {"News": "{}"}}, "interests.News"),
     ],
 )
 def test_a_rendered_null_is_rejected(payload: dict[str, Any], name: str, text: str) -> None:

@@ -28,11 +28,11 @@ def methods(sandbox: Sandbox) -> list[str]:
 @pytest.mark.parametrize(
     ("key", "arguments", "status"),
     [
-        pytest.param({"email": "cy@example.com"}, {}, "External Spam Reported", id="spam reported"),
-        pytest.param({"email": "cy@example.com"}, {}, "Envoke Spam Reported", id="spam reported to Envoke"),
-        pytest.param({"email": "CY@example.com"}, {}, "Revoked", id="email in capitals"),
-        pytest.param({"id": 3, "email": "new@example.com"}, {}, "Revoked", id="id with a new email"),
-        pytest.param({}, {"contact_id": "3"}, "Revoked", id="contact_id"),
+        ({"email": "cy@example.com"}, {}, "External Spam Reported"),
+        ({"email": "cy@example.com"}, {}, "Envoke Spam Reported"),
+        ({"email": "CY@example.com"}, {}, "Revoked"),
+        ({"id": 3, "email": "new@example.com"}, {}, "Revoked"),
+        ({}, {"contact_id": "3"}, "Revoked"),
     ],
 )
 def test_a_withdrawn_consent_is_not_replaced(

@@ -25,14 +25,11 @@ def test_custom_fields_come_as_dict_or_json(value: object, number: str) -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        {"A": "Set", "B": "uNSET"},
-        {"A": True, "B": False},
-        {"A": 1, "B": 0},
-        {"A": np.bool_(True), "B": 0.0},
+        {"A": "Set", "B": "uNSET"}, {"A": True, "B": False}, {"A": 1, "B": 0}, {"A": np.bool_(True), "B": 0.0},
         '{"A": true, "B": " unset "}',
     ],
     ids=str,
-)
+)  # fmt: skip
 @pytest.mark.parametrize("group", ["interests", "autoresponders"])
 def test_tags_come_in_many_spellings(group: str, value: object) -> None:
     assert build({group: value}) == {group: {"A": "Set", "B": "Unset"}}

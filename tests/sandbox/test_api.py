@@ -56,14 +56,12 @@ def test_the_documented_curl_commands_work(sandbox: Sandbox, command: str, field
 @pytest.mark.parametrize(
     ("path", "body"),
     [
-        ("/v1/contacts/1234/", {}),
-        ("/v1/contacts/", {"id": 1234}),
-        ("/v1/contacts/1234", {"id": None}),
+        ("/v1/contacts/1234/", {}), ("/v1/contacts/", {"id": 1234}), ("/v1/contacts/1234", {"id": None}),
         ("/v1/contacts/1234", {"id": ""}),
         ("/v1/contacts", {"id": None, "email": "JON@doe.com"}),
         ("/v1/contacts", {"id": 1234, "email": "new@doe.com"}),
     ],
-)
+)  # fmt: skip
 def test_an_update_finds_its_contact(sandbox: Sandbox, path: str, body: dict[str, Any]) -> None:
     answer = call(sandbox, "PATCH", path, {**body, "city": "Alma"}).json()
 
@@ -115,14 +113,10 @@ def test_a_body_that_is_not_a_json_object_is_rejected(sandbox: Sandbox, body: st
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("PATCH", "/v1/contacts1"),
-        ("PATCH", "/v1/contacts/1/2"),
-        ("PATCH", "/v1/contactsfoo"),
-        ("DELETE", "/v1/contacts/1234"),
-        ("PUT", "/v1/contacts/1234"),
-        ("GET", "/v1/unknown"),
+        ("PATCH", "/v1/contacts1"), ("PATCH", "/v1/contacts/1/2"), ("PATCH", "/v1/contactsfoo"),
+        ("DELETE", "/v1/contacts/1234"), ("PUT", "/v1/contacts/1234"), ("GET", "/v1/unknown"),
     ],
-)
+)  # fmt: skip
 def test_a_call_that_does_not_exist_gets_404_and_changes_nothing(sandbox: Sandbox, method: str, path: str) -> None:
     before = sandbox.contacts
 
@@ -144,15 +138,12 @@ def test_custom_fields_and_tags_are_merged(sandbox: Sandbox) -> None:
 
 
 def test_what_the_documentation_does_not_forbid_is_stored(sandbox: Sandbox) -> None:
-    consent = {"consent_status": "Implied: No Expiry", "consent_description": "f", "autoresponders": {"Hi": "Set"}}
+    stored = {"first_name": "x" * 500, "nickname": "J", "consent_status": "Implied - No Expiry"}
+    body = {**stored, "consent_status": "Implied: No Expiry", "consent_description": "f"}
 
-    answer = call(
-        sandbox, "PATCH", "/v1/contacts/1234", {"first_name": "x" * 500, "nickname": "J", **consent}
-    ).json()
+    answer = call(sandbox, "PATCH", "/v1/contacts/1234", {**body, "autoresponders": {"Hi": "Set"}}).json()
 
-    assert answer["result_data"]["first_name"] == "x" * 500
-    assert answer["result_data"]["nickname"] == "J"
-    assert answer["result_data"]["consent_status"] == "Implied - No Expiry"
+    assert stored.items() <= answer["result_data"].items()
 
 
 def test_a_new_contact_needs_an_address_that_no_other_contact_has(sandbox: Sandbox) -> None:
@@ -177,29 +168,26 @@ def test_without_the_duplicate_check_contacts_may_share_an_address() -> None:
         assert call(sandbox, "PATCH", "/v1/contacts/2000", {"email": "jon@doe.com"}).json()["success"]
 
 
-def test_the_settings_name_the_account(sandbox: Sandbox) -> None:
-    assert call(sandbox, "GET", "/v1/settings").json() == {"id": 1, "name": "Sandbox account"}
+@pytest.mark.parametrize(
+    ("path", "answer"),
+    [
+        ("/v1/settings", {"id": 1, "name": "Sandbox account"}),
+        ("/v1/contacts?limit=1&fields=id,city", [{"id": 1234, "city": "Laval"}]),
+    ],
+)
+def test_what_is_asked_for_is_returned(sandbox: Sandbox, path: str, answer: object) -> None:
+    assert call(sandbox, "GET", path).json() == answer
 
 
 def test_an_invalid_query_is_rejected(sandbox: Sandbox) -> None:
-    (error,) = errors(call(sandbox, "GET", "/v1/contacts?limit=101"))
-
-    assert "'limit'" in error
+    assert "'limit'" in errors(call(sandbox, "GET", "/v1/contacts?limit=101"))[0]
 
 
 @pytest.mark.parametrize("email", ["a%41@doe.com", "a+b&c=d@doe.com"])
 def test_a_filter_value_is_decoded_once(sandbox: Sandbox, email: str) -> None:
     sandbox.reset([{"id": 3, "email": email}])
 
-    (contact,) = call(sandbox, "GET", "/v1/contacts", params={"filter[email]": email}).json()
-
-    assert contact["id"] == 3
-
-
-def test_only_the_requested_fields_are_returned(sandbox: Sandbox) -> None:
-    found = call(sandbox, "GET", "/v1/contacts?limit=1&fields=id,city").json()
-
-    assert found == [{"id": 1234, "city": "Laval"}]
+    assert len(call(sandbox, "GET", "/v1/contacts", params={"filter[email]": email}).json()) == 1
 
 
 def test_a_contact_is_read_with_its_documented_fields(sandbox: Sandbox) -> None:

@@ -28,13 +28,10 @@ def test_the_consent_statuses_agree() -> None:
 @pytest.mark.parametrize(
     ("written", "status"),
     [
-        ("EXPRESS", "Express"),
-        ("Implied: No Expiry", "Implied - No Expiry"),
-        ("implied-inquiry", "Implied - Inquiry"),
-        ("Not provided", "Not Provided"),
-        ("Implied", None),
+        ("EXPRESS", "Express"), ("Implied: No Expiry", "Implied - No Expiry"),
+        ("implied-inquiry", "Implied - Inquiry"), ("Not provided", "Not Provided"), ("Implied", None),
         ("", None),
     ],
-)
+)  # fmt: skip
 def test_a_status_is_recognized_in_any_case_and_with_a_dash_or_a_colon(written: str, status: str | None) -> None:
     assert documented.documented_status(written) == status

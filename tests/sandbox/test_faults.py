@@ -57,11 +57,10 @@ def test_consents_are_revoked_just_after_they_were_read() -> None:
 @pytest.mark.parametrize(
     ("path", "body"),
     [
-        ("/v1/contacts/1234", {}),
-        ("/v1/contacts", {"email": "Jon@doe.com"}),
+        ("/v1/contacts/1234", {}), ("/v1/contacts", {"email": "Jon@doe.com"}),
         ("/v1/contacts?keyfield=remote_id", {"remote_id": "436D-SF92-J4G5"}),
     ],
-)
+)  # fmt: skip
 def test_every_update_of_a_chosen_contact_gets_its_fault(key: str, path: str, body: Mapping[str, str]) -> None:
     with Sandbox([JON, ANA], faults_for={key: "error_500"}) as sandbox:
         chosen = [call(sandbox, "PATCH", path, {**body, "city": "Alma"}).status_code for _ in range(3)]
@@ -124,13 +123,9 @@ def test_a_request_with_wrong_credentials_gets_401_and_no_fault() -> None:
     ("options", "fragment"),
     [
         ({"faults": {"stal": 0.1}}, r"'stal'.* connection_refused, .*in_refused"),
-        ({"faults": {"stall": 1.1}}, r"stall is 1\.1"),
-        ({"faults": {"stall": -0.1}}, r"stall is -0\.1"),
-        ({"faults": {"stall": float("nan")}}, r"stall is nan"),
+        *(({"faults": {"stall": share}}, rf"stall is {share}") for share in (1.1, -0.1, float("nan"))),
         ({"faults": {"stall": 0.6, "drip": 0.5}}, r"1\.1"),
-        ({"faults_for": {"1": "stal"}}, r"'stal'"),
-        ({"faults_for": {"1": "in_refused"}}, r"in_refused"),
-        ({"faults_for": {"1": "revoked"}}, r"revoked"),
+        *(({"faults_for": {"1": name}}, name) for name in ("stal", "in_refused", "revoked")),
     ],
 )
 def test_invalid_faults_raise(options: dict[str, Any], fragment: str) -> None:

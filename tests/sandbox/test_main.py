@@ -55,22 +55,17 @@ def test_the_options_take_effect(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "fragment"),
     [
-        (("--port", "70000"), "--port"),
-        (("--port", "-1"), "--port"),
-        (("--latency-ms", "nan"), "--latency-ms"),
-        (("--latency-ms", "-5"), "--latency-ms"),
-        (("--latency-ms", "inf"), "--latency-ms"),
-        (("--retry-after-s", "-1"), "--retry-after-s"),
-        (("--fault-seed", "x"), "--fault-seed"),
-        (("--fault", "stall=x"), "stall=0.1"),
+        (("--port", "70000"), "--port"), (("--port", "-1"), "--port"),
+        (("--latency-ms", "nan"), "--latency-ms"), (("--latency-ms", "-5"), "--latency-ms"),
+        (("--latency-ms", "inf"), "--latency-ms"), (("--retry-after-s", "-1"), "--retry-after-s"),
+        (("--fault-seed", "x"), "--fault-seed"), (("--fault", "stall=x"), "stall=0.1"),
         (("--fault", "stall=2"), "stall is 2"),
         (("--fault", "stall=0.7", "--fault", "stall=0.1"), "twice"),
         (("--fault-for", "1=stall", "--fault-for", "1=drip"), "twice"),
-        (("--fault-for", "error_500"), "1001=error_500"),
-        (("--host", "192.0.2.1"), "192.0.2.1"),
+        (("--fault-for", "error_500"), "1001=error_500"), (("--host", "192.0.2.1"), "192.0.2.1"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
-)
+)  # fmt: skip
 def test_an_invalid_option_ends_it_with_a_message(arguments: tuple[str, ...], fragment: str) -> None:
     done = run_command("--port", "0", *arguments)
 
@@ -108,7 +103,7 @@ def test_a_port_in_use_ends_it_with_one_line() -> None:
 
 
 def test_the_help_lists_every_option_and_every_fault() -> None:
+    options = "--host --port --seed --latency-ms --api-id --api-key --no-duplicate-check --fault --fault-for"
     words = set(run_command("--help").stdout.replace(",", " ").split())
 
-    assert {"--host", "--port", "--seed", "--latency-ms", "--api-id", "--api-key", "--no-duplicate-check"} <= words
-    assert {"--fault", "--fault-for", "--fault-seed", "--retry-after-s", *FAULTS} <= words
+    assert {*options.split(), "--fault-seed", "--retry-after-s", *FAULTS} <= words

@@ -19,14 +19,11 @@ REQUEST = {"method": "PATCH", "path": "/v1/contacts", "query": "", "body": "", "
 @pytest.mark.parametrize(
     ("contacts", "requests"),
     [
-        ([{"email": HOSTILE}], []),
-        ([{"remote_id": HOSTILE}], []),
-        ([{"interests": [HOSTILE]}], []),
-        ([{"custom_fields": {HOSTILE: HOSTILE}}], []),
-        ([{"city": {HOSTILE: [HOSTILE]}}], []),
+        ([{"email": HOSTILE}], []), ([{"remote_id": HOSTILE}], []), ([{"interests": [HOSTILE]}], []),
+        ([{"custom_fields": {HOSTILE: HOSTILE}}], []), ([{"city": {HOSTILE: [HOSTILE]}}], []),
         *(([], [{**REQUEST, part: HOSTILE}]) for part in ("method", "path", "query", "body", "fault")),
     ],
-)
+)  # fmt: skip
 def test_hostile_values_are_escaped(contacts: list[Any], requests: list[Any]) -> None:
     page = render_page(ContactStore(contacts), requests, {"requests": len(requests)})
 

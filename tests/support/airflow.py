@@ -16,21 +16,17 @@ if TYPE_CHECKING:
 
 def environment(home: Path) -> dict[str, str]:
     """
-    Return the environment variables of an Airflow that keeps all of its files in one directory.
+    Return the environment variables of an Airflow that keeps all of its files in one existing directory.
 
     Set them before anything of Airflow is imported.
-
-    :param home: an existing directory for the configuration, the database and the logs.
     """
-    # Every dag.test() parses the DAGs folder; an empty one takes no time.
-    dags = home / "dags"
+    dags = home / "dags"  # every dag.test() parses it; an empty folder takes no time
     dags.mkdir(exist_ok=True)
-    scheme = "sqlite://"
     return {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"{scheme}/{home / 'airflow.db'}",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
         "AIRFLOW__METRICS__TIMER_UNIT_CONSISTENCY": "True",  # without it, 2.11 logs a deprecation warning
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
@@ -44,11 +40,7 @@ def without_airflow(variables: dict[str, str]) -> dict[str, str]:
 
 
 def migrate() -> None:
-    """
-    Create the metadata database that the environment points to.
-
-    :raises subprocess.CalledProcessError: if that fails; its ``output`` says why.
-    """
+    """Create the metadata database that the environment points to."""
     command = [sys.executable, "-m", "airflow", "db", "migrate"]
     subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
@@ -59,12 +51,15 @@ def run_dag(dag: DAG, **kwargs: Any) -> DagRun:
 
     If a task fails, the state of the run is ``failed``; nothing is raised. Failed tasks are not retried.
 
-    :param dag: the DAG; it need not be in the DAGs folder.
     :param kwargs: arguments of ``dag.test()``, such as ``run_conf``.
     """
     from airflow import __version__  # only once the environment is set
 
-    _remove_retries(dag)
+    for task in dag.tasks:  # dag.test() would wait for the whole retry delay
+        if hasattr(task, "partial_kwargs"):  # a mapped task
+            task.partial_kwargs["retries"] = 0
+        else:
+            task.retries = 0
     if not __version__.startswith("2."):
         _register(dag)
     return dag.test(**kwargs)
@@ -79,15 +74,6 @@ def result(run: DagRun, task_id: str, map_index: int = -1) -> Any:
     """Return what a task of a run left in XCom."""
     task = next(task for task in run.get_task_instances() if task.task_id == task_id)
     return task.xcom_pull(task_ids=task_id, map_indexes=map_index)
-
-
-def _remove_retries(dag: DAG) -> None:
-    """Set the retries of all tasks to 0: ``dag.test()`` would wait for the whole retry delay."""
-    for task in dag.tasks:
-        if hasattr(task, "partial_kwargs"):  # a mapped task
-            task.partial_kwargs["retries"] = 0
-        else:
-            task.retries = 0
 
 
 def _register(dag: DAG) -> None:

@@ -15,9 +15,8 @@ _TIMEOUT_S = 20.0
 
 class ConnectProxy:
     """
-    Used as a context manager. Its state: the request lines and ``Proxy-Authorization`` headers that it received.
+    A context manager that keeps the request lines and ``Proxy-Authorization`` headers that it received.
 
-    :param port: the port that its tunnels lead to.
     :param status: the response instead of a tunnel, such as ``"407 Proxy Authentication Required"``.
     """
 

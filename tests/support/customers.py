@@ -23,14 +23,10 @@ Change = tuple[str, str, str, str]
 COUNT = 300
 CHANGED_SINCE = "2026-03-02"
 
-#: The customer that is updated on its own, by email address.
-ONE_EMAIL = "francois.lefebvre@example.com"
-#: Has withdrawn its consent.
-REVOKED_EMAIL = "bjorn.sjoberg@example.org"
-#: Is in the warehouse but not in Envoke.
-UNKNOWN_EMAIL = "zoe.nguyen@example.com"
-#: Has a phone number in Envoke but not in the warehouse.
-NO_PHONE_EMAIL = "aicha.benali@example.org"
+ONE_EMAIL = "francois.lefebvre@example.com"  # is updated on its own
+REVOKED_EMAIL = "bjorn.sjoberg@example.org"  # has withdrawn its consent
+UNKNOWN_EMAIL = "zoe.nguyen@example.com"  # is in the warehouse but not in Envoke
+NO_PHONE_EMAIL = "aicha.benali@example.org"  # has a phone number in Envoke but not in the warehouse
 
 TABLE = """
     CREATE TABLE customers (
@@ -76,14 +72,8 @@ _CHANGES: dict[str, tuple[Row, Row]] = {
         {"first_name": "Aïcha", "last_name": "Benali", "company": "Café du Marché", "phone": "+1 418 555 0142"},
         {"company": "Atelier Boréal", "phone": None},
     ),
-    REVOKED_EMAIL: (
-        {"first_name": "Björn", "last_name": "Sjöberg", "city": "Lévis"},
-        {"city": "Saguenay"},
-    ),
-    UNKNOWN_EMAIL: (
-        {"first_name": "Zoë", "last_name": "Nguyễn", "city": "Montréal"},
-        {},
-    ),
+    REVOKED_EMAIL: ({"first_name": "Björn", "last_name": "Sjöberg", "city": "Lévis"}, {"city": "Saguenay"}),
+    UNKNOWN_EMAIL: ({"first_name": "Zoë", "last_name": "Nguyễn", "city": "Montréal"}, {}),
 }
 
 

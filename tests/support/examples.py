@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -10,7 +14,13 @@ from airflow import __version__
 from tests.support import EXAMPLES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from airflow.models.dagrun import DagRun
     from airflow.providers.common.compat.sdk import DAG
+
+    from airflow_provider_envoke.sandbox.thread import Sandbox
 
 NAMES = sorted(path.stem for path in EXAMPLES.glob("*.py"))
 #: Those that ask a person, which Airflow can do from 3.1 on.
@@ -28,3 +38,24 @@ INVALID = ("C-9", None, "not an address", "Eve", None, "Laval", "2026-03-02")
 def example(name: str) -> DAG:
     """Return an example DAG."""
     return import_module(f"example_dags.{name}").dag
+
+
+@dataclass(frozen=True)
+class Shop:
+    """The sandbox behind ``envoke_default``, and the database behind ``warehouse``."""
+
+    sandbox: Sandbox
+    database: Path
+    run_dag: Callable[..., DagRun]
+
+    def run(self, name: str, *rows: tuple[str | None, ...], **conf: object) -> DagRun:
+        """Run an example; if rows are given, create the table in its documentation and fill it before."""
+        if rows:
+            shown_by = example(name if name.startswith("envoke_update") else "envoke_nightly_sync")
+            found = re.search(r"CREATE TABLE .*?\n    \)", shown_by.doc_md or "", re.DOTALL)
+            assert found, "the documentation shows no table"
+            with closing(sqlite3.connect(self.database)) as database, database:
+                database.execute(found[0])
+                insert = f"INSERT INTO customers ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
+                database.executemany(insert, rows)
+        return self.run_dag(example(name), run_conf=conf)

@@ -21,6 +21,7 @@ def violations_of(row: dict[Any, Any], rules: PayloadRules | None = None) -> lis
     with pytest.raises(EnvokeDataError) as caught:
         build(row, rules)
     message = str(caught.value)
+    assert all(type(each) is tuple and each[2] in message for each in caught.value.violations)
     found = [(field, reason) for field, reason, _ in caught.value.violations]
     assert {reason for _, reason in found} <= set(REASONS)
     assert all(field in message for field, _ in found)

@@ -30,11 +30,7 @@ class SetupError(Exception):
 
 
 def run(module: Sequence[str], environment: Mapping[str, str], log: Path, *, cwd: Path = ROOT) -> None:
-    """
-    Run a module with its arguments, and wait until it ends.
-
-    :raises SetupError: if it ends with an error.
-    """
+    """Run a module with its arguments, and wait until it ends without an error."""
     with start(module, environment, log, cwd=cwd) as process:
         if process.wait() != 0:
             raise SetupError(f"{' '.join(module)} failed with exit status {process.returncode}.")
@@ -54,11 +50,8 @@ def start(
     """
     Start a module with its arguments; on exit, stop it and the processes that it started.
 
-    :param environment: all of its environment variables.
-    :param log: file that its output is appended to.
     :param cwd: its working directory, which it also imports from, unless ``PYTHONSAFEPATH`` is set.
     :param piped: whether the caller reads its standard output.
-    :param pass_fd: a file descriptor that it inherits.
     :param stop_s: how long it may take to end before it is killed.
     """
     with ExitStack() as stack:
@@ -88,12 +81,7 @@ def interrupt_once(number: int, frame: FrameType | None) -> None:
 
 
 def wait_for(what: str, check: Callable[[], Any], timeout_s: float) -> Any:
-    """
-    Call a function until it returns something true, and return that.
-
-    :param what: what is awaited, for the message.
-    :raises SetupError: if the time is up; its message holds the last value.
-    """
+    """Call a function until it returns something true, and return that."""
     deadline = time.monotonic() + timeout_s
     while not (value := check()):
         if time.monotonic() > deadline:
@@ -104,12 +92,9 @@ def wait_for(what: str, check: Callable[[], Any], timeout_s: float) -> Any:
 
 def running_in_session(session: int) -> list[int]:
     """
-    Return the ids of the running processes of a session.
+    Return the ids of the running processes of a session, which is named after its first process.
 
-    Airflow moves some of its processes into other process groups, and leaves them behind when their parents end;
-    the session stays the same.
-
-    :param session: the id of the process that the session began with.
+    Airflow moves some of its processes into other groups, and leaves them behind; the session stays the same.
     """
     found = []
     for pid in psutil.pids():
@@ -130,9 +115,7 @@ def free_ports(count: int) -> list[int]:
 def _signals_deferred() -> Iterator[None]:
     """Handle the stop signals only at the end of the block, when a process that starts in it can be stopped."""
     received: list[int] = []
-    handlers = {
-        number: signal.signal(number, lambda number, _: received.append(number)) for number in STOP_SIGNALS
-    }
+    handlers = {each: signal.signal(each, lambda number, _: received.append(number)) for each in STOP_SIGNALS}
     try:
         yield
     finally:

@@ -11,14 +11,9 @@ if TYPE_CHECKING:
     from airflow_provider_envoke.sync import SyncReport
 
 CURRENT = {
-    "id": 7,
-    "email": "marker@doe.com",
-    "city": "Marker",
-    "feedback": None,
-    "consent_status": "Not Provided",
-    "custom_fields": {"plan": "marker"},
-    "interests": ["marker"],
-}
+    "id": 7, "email": "marker@doe.com", "city": "Marker", "feedback": None, "consent_status": "Not Provided",
+    "custom_fields": {"plan": "marker"}, "interests": ["marker"],
+}  # fmt: skip
 
 
 def tally(*decisions: Decision, rows: int | None = None, examples: bool = False) -> Tally:

@@ -35,10 +35,6 @@ class SandboxProcess:
         Start a sandbox with these contacts on a free port, and stop it on exit.
 
         It is the sandbox of the installed provider, whatever the current directory is.
-
-        :param directory: an existing directory for its files.
-        :param options: further options of the sandbox, such as ``"--latency-ms", "50"``.
-        :raises SetupError: if it does not start.
         """
         seed = directory / "contacts.json"
         seed.write_text(json.dumps(contacts), encoding="utf-8")

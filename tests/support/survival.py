@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_envoke.sandbox.faults import CHANGED_FEEDBACK, FAULTS
+from tests.support.contacts import EXPRESS
 from tests.support.reference_model import by, comparable, model_by_email
 
 if TYPE_CHECKING:
@@ -25,39 +26,23 @@ PASSING = [name for name, fault in FAULTS.items() if fault.temporary]
 #: For a fault of all writes of one contact: the reason why its row is rejected, and a fragment of the message.
 #: Without ``connection_refused`` and ``passing_401``, which affect more than one contact.
 PERMANENTLY = {
-    "reset_before": ("no_answer", "broke"),
-    "reset_after": ("no_answer", "broke"),
-    "stall": ("no_answer", "did not respond within"),
-    "drip": ("no_answer", "did not respond within"),
+    **dict.fromkeys(["reset_before", "reset_after"], ("no_answer", "broke")),
+    **dict.fromkeys(["stall", "drip"], ("no_answer", "did not respond within")),
     "cut_off": ("no_answer", "incomplete or invalid JSON"),
     "broken_off": ("no_answer", "broke off"),
-    "html_502": ("no_answer", "HTTP 502"),
-    "html_503": ("no_answer", "HTTP 503"),
-    "html_504": ("no_answer", "HTTP 504"),
+    **{f"html_{status}": ("no_answer", f"HTTP {status}") for status in (502, 503, 504)},
     "error_500": ("no_answer", "HTTP 500"),
-    "throttled": ("no_answer", "HTTP 429"),
-    "throttled_seconds": ("no_answer", "HTTP 429"),
-    "throttled_date": ("no_answer", "HTTP 429"),
+    **dict.fromkeys(["throttled", "throttled_seconds", "throttled_date"], ("no_answer", "HTTP 429")),
     "lying_gzip": ("no_answer", "broke off"),
     "deleted": ("not_found", "no contact has this key"),
     "unsuccessful": ("refused", "HTTP 200"),
     "redirect": ("refused", "'elsewhere.invalid'"),
 }
 
-EXPRESS = {"consent_status": "Express", "consent_description": "Web form"}
-
 
 @dataclass(frozen=True)
 class Case:
-    """
-    One row.
-
-    :param row: the row.
-    :param contact: the contact before the run, if there is one.
-    :param asks: the body that is to be sent, or ``None`` if nothing is.
-    :param outcome: the count that the row belongs to.
-    :param reason: for which it is rejected.
-    """
+    """One row, the contact before the run, the body that is to be sent, the count and the reason it belongs to."""
 
     row: dict[str, Any]
     contact: dict[str, Any] | None
@@ -69,14 +54,8 @@ class Case:
 def make_case(number: int) -> Case:
     """The kinds of rows in turn."""
     email = f"person{number}@example.com"
-    old = {
-        "id": number + 1,
-        "email": email,
-        "city": "Laval",
-        "interests": ["News"],
-        "custom_fields": {"plan": "1"},
-    }
     same = {"email": email, "city": "Laval"}
+    old = {"id": number + 1, **same, "interests": ["News"], "custom_fields": {"plan": "1"}}
     moved = {"email": email, "city": f"City {number}"}
     groups = {"custom_fields": {"plan": "2"}, "interests": {"Offers": "Set", "News": "Unset"}}
     kinds = [

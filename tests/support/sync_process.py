@@ -23,9 +23,7 @@ class TerminatedError(Exception):
 
 def rows(city: str) -> list[dict[str, Any]]:
     """Return the rows of the table; the last :data:`NEW` of them have no contact."""
-    return [
-        {"remote_id": f"R-{number}", "email": f"p{number}@example.com", "city": city} for number in range(COUNT)
-    ]
+    return [{"remote_id": f"R-{each}", "email": f"p{each}@example.com", "city": city} for each in range(COUNT)]
 
 
 def main(url: str, options: dict[str, Any]) -> None:

@@ -29,10 +29,8 @@ def sync(
 ) -> tuple[SyncReport, list[Reject]]:
     """Sync rows with the sandbox; return the report, and the rejected rows in order."""
     rejects: list[Reject] = []
-    run = SyncRun(
-        config or config_of(sandbox), SyncOptions(**options), on_reject=rejects.append, batch_rows=batch_rows
-    )
-    report = run.run(rows)
+    arguments = {"on_reject": rejects.append, "batch_rows": batch_rows}
+    report = SyncRun(config or config_of(sandbox), SyncOptions(**options), **arguments).run(rows)
     return report, sorted(rejects, key=lambda reject: reject.row)
 
 

@@ -13,8 +13,6 @@ from tests.support import airflow
 from tests.support.tasks import context
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from airflow.models.dagrun import DagRun
 
 _numbers = itertools.count()
@@ -27,12 +25,7 @@ def update(**arguments: Any) -> Any:
 
 @dataclass(frozen=True)
 class Outcome:
-    """
-    What the task ``update`` did in one run.
-
-    :param run: the run.
-    :param errors: the exceptions of its instances that failed.
-    """
+    """A run, and the exceptions of the instances of the task ``update`` that failed."""
 
     run: DagRun
     errors: list[BaseException]
@@ -72,10 +65,7 @@ def update_in_dag(
 
     :param payload: the operator's payload, or a function of the ``XComArg`` of ``rows``.
     :param expand: what the operator is mapped over instead, or a function of that ``XComArg``.
-    :param rows: what the task ``rows`` returns.
-    :param run_conf: the configuration of the run.
     :param native: whether templates render to Python objects.
-    :param arguments: other arguments of the operator.
     """
     errors: list[BaseException] = []
     arguments["on_failure_callback"] = lambda context: errors.append(context["exception"])
@@ -87,15 +77,10 @@ def update_in_dag(
 
         source = upstream()
         if expand is None:
-            operator = EnvokeUpdateContactOperator(
-                task_id="update", payload=_resolve(payload, source), **arguments
-            )
+            arguments["payload"] = payload(source) if callable(payload) else payload
+            operator = EnvokeUpdateContactOperator(task_id="update", **arguments)
         else:
             partial = EnvokeUpdateContactOperator.partial(task_id="update", **arguments)
-            operator = partial.expand(payload=_resolve(expand, source))
+            operator = partial.expand(payload=expand(source) if callable(expand) else expand)
         source >> operator
     return Outcome(airflow.run_dag(dag, run_conf=run_conf), errors)
-
-
-def _resolve(given: Any | Callable[[Any], Any], source: Any) -> Any:
-    return given(source) if callable(given) else given

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +15,7 @@ from airflow.providers.common.compat.sdk import AirflowTaskTimeout, timeout
 
 from airflow_provider_envoke.operators.envoke import EnvokeSyncContactsOperator
 from airflow_provider_envoke.sandbox.thread import Sandbox
+from tests.support import ROOT
 from tests.support.sync_process import COUNT, NEW, rows
 from tests.support.sync_runs import sync
 from tests.support.tasks import context
@@ -23,7 +23,6 @@ from tests.support.tasks import context
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ROOT = Path(__file__).resolve().parents[2]
 TIMES = 20
 WAYS: tuple[dict[str, Any], ...] = (
     {"keyfield": "email", "strategy": "changed", "term": "raise"},

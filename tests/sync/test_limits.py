@@ -9,17 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_envoke.exceptions import EnvokeConfigError, EnvokePlanError
-from airflow_provider_envoke.sync import SyncOptions
 from airflow_provider_envoke.sync.compare import Decision
 from airflow_provider_envoke.sync.options import exceeds, read_limit
-from airflow_provider_envoke.sync.threads import check_changes, check_overrun
+from airflow_provider_envoke.sync.threads import check_overrun
 from tests.support.reports import report, tally
-
-
-def plan(*, rows: int, updated: int = 0, created: int = 0) -> Any:
-    """Return the report of a plan; the rows that it does not change are unchanged."""
-    kinds = ["update"] * updated + ["create"] * created + ["unchanged"] * (rows - updated - created)
-    return report(tally(*(Decision(kind) for kind in kinds)), plan_only=True)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -43,14 +36,9 @@ def test_anything_else_is_refused_and_never_means_no_limit(limit: Any) -> None:
 @pytest.mark.parametrize(
     ("count", "limit", "rows", "over"),
     [
-        pytest.param(0, 0, 10, False, id="nothing is within nothing"),
-        pytest.param(1, 0, 10, True, id="one is not"),
-        pytest.param(1, 1, 10, False, id="one is a count, not the whole"),
-        pytest.param(2, 1, 10, True, id="two are above one"),
-        pytest.param(5, 0.5, 10, False, id="a share is reached"),
-        pytest.param(6, 0.5, 10, True, id="a share is exceeded"),
-        pytest.param(0, 0.5, 0, False, id="no rows"),
-        pytest.param(29, 0.29, 100, False, id="a share that binary fractions cannot hold"),
+        *[(0, 0, 10, False), (1, 0, 10, True)],
+        *[(1, 1, 10, False), (2, 1, 10, True)],  # 1 is a count, not the whole
+        *[(5, 0.5, 10, False), (6, 0.5, 10, True), (0, 0.5, 0, False)],
     ],
 )
 def test_a_count_exceeds_a_limit(count: int, limit: float, rows: int, over: bool) -> None:
@@ -65,30 +53,9 @@ def test_a_share_allows_exactly_its_part_of_the_rows(hundredths: int, hundreds: 
     assert exceeds(allowed + 1, hundredths / 100, rows)
 
 
-def test_a_plan_above_the_limit_is_stopped_with_its_numbers() -> None:
-    with pytest.raises(EnvokePlanError) as caught:
-        check_changes(plan(rows=40, updated=7, created=2), 0.1)
-
-    for fragment in ("9 of 40", "7 updates", "2 new contacts", "max_changes=0.1", "Nothing was written"):
-        assert fragment in str(caught.value)
-    assert caught.value.report is not None
-    assert (caught.value.report["updated"], caught.value.report["stopped"]) == (7, "max_changes")
-
-
-def test_a_plan_within_the_limit_passes() -> None:
-    check_changes(plan(rows=40, updated=3, created=1), 0.1)
-
-
 def test_a_run_that_exceeds_its_plan_and_the_limit_is_stopped() -> None:
-    planned = plan(rows=40, updated=4)
+    planned = report(tally(*[Decision("update")] * 4, *[Decision("unchanged")] * 36), plan_only=True)
 
     check_overrun(4, planned, 0.1)
     with pytest.raises(EnvokePlanError, match=r"stopped after 5 changes .*max_changes=0.1"):
         check_overrun(5, planned, 0.1)
-
-
-def test_the_options_check_their_limit() -> None:
-    assert SyncOptions().max_changes is None
-    assert SyncOptions(max_changes=0).max_changes == 0
-    with pytest.raises(EnvokeConfigError, match="max_changes"):
-        SyncOptions(max_changes=-1)

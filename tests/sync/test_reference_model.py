@@ -59,32 +59,23 @@ PROPERTY = settings(
 )
 
 
+def options_of(**more: list[str]) -> st.SearchStrategy[dict[str, Any]]:
+    choices = {"strategy": ["changed", "all"], "concurrency": [1, 8], "batch_rows": [1, 3, 99], **more}
+    return st.fixed_dictionaries({name: st.sampled_from(values) for name, values in choices.items()})  # type: ignore[arg-type]
+
+
 @PROPERTY
 @given(
     contacts=starting(email=st.sampled_from(EMAILS)),
     rows=rows_of(email=st.sampled_from([*EMAILS, EMAILS[0].upper()])),
-    on_duplicate=st.sampled_from(["first", "last"]),
-    on_missing=st.sampled_from(["reject", "create"]),
-    strategy=st.sampled_from(["changed", "all"]),
-    concurrency=st.sampled_from([1, 8]),
-    batch_rows=st.sampled_from([1, 3, 99]),
+    options=options_of(on_duplicate=["first", "last"], on_missing=["reject", "create"]),
 )
-def test_by_email(
-    sandbox: Sandbox,
-    contacts: Any,
-    rows: Any,
-    on_duplicate: str,
-    on_missing: str,
-    strategy: str,
-    concurrency: int,
-    batch_rows: int,
-) -> None:
+def test_by_email(sandbox: Sandbox, contacts: Any, rows: Any, options: dict[str, Any]) -> None:
     sandbox.reset(contacts)
-    options = {"on_duplicate": on_duplicate, "on_missing": on_missing, "strategy": strategy}
 
-    report, rejects = sync(sandbox, rows, concurrency=concurrency, batch_rows=batch_rows, **options)
+    report, rejects = sync(sandbox, rows, **options)
 
-    expected = model_by_email(contacts, rows, on_duplicate, on_missing)
+    expected = model_by_email(contacts, rows, options["on_duplicate"], options["on_missing"])
     assert by("email", sandbox.contacts) == {key: comparable(contact) for key, contact in expected.items()}
     counts = (report.updated, report.created, report.unchanged, report.skipped, report.rejected)
     assert sum(counts) == report.rows == len(rows)
@@ -95,17 +86,14 @@ def test_by_email(
 @given(
     contacts=starting(remote_id=st.sampled_from(["1", "2", "3"]), email=st.sampled_from(EMAILS)),
     rows=rows_of(remote_id=st.sampled_from(["1", "2", "3", "4"]), email=st.sampled_from(EMAILS)),
-    strategy=st.sampled_from(["changed", "all"]),
-    concurrency=st.sampled_from([1, 8]),
-    batch_rows=st.sampled_from([1, 3, 99]),
+    options=options_of(),
 )
 def test_by_remote_id_nobody_comes_to_share_an_address(
-    unchecked: Sandbox, contacts: Any, rows: Any, strategy: str, concurrency: int, batch_rows: int
+    unchecked: Sandbox, contacts: Any, rows: Any, options: dict[str, Any]
 ) -> None:
     unchecked.reset(contacts)
-    options = {"keyfield": "remote_id", "on_missing": "create", "strategy": strategy}
 
-    sync(unchecked, rows, concurrency=concurrency, batch_rows=batch_rows, **options)
+    sync(unchecked, rows, keyfield="remote_id", on_missing="create", **options)
 
     expected = model_by_remote_id(contacts, rows)
     assert by("remote_id", unchecked.contacts) == {key: comparable(contact) for key, contact in expected.items()}

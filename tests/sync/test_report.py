@@ -12,15 +12,8 @@ from hypothesis import strategies as st
 from airflow_provider_envoke.exceptions import EnvokeError
 from airflow_provider_envoke.sync.compare import Decision
 from airflow_provider_envoke.sync.guards import REASONS
-from airflow_provider_envoke.sync.report import OUTCOMES, Reject
+from airflow_provider_envoke.sync.report import OUTCOMES
 from tests.support.reports import CURRENT, EACH, report, tally
-
-
-def test_each_decision_is_counted_as_its_outcome() -> None:
-    made = report(tally(*EACH))
-
-    assert made.rows == 5
-    assert [getattr(made, outcome) for outcome in OUTCOMES] == [1, 1, 1, 1, 1]
 
 
 def test_reasons_of_rejects_and_skips_are_counted_separately() -> None:
@@ -31,9 +24,7 @@ def test_reasons_of_rejects_and_skips_are_counted_separately() -> None:
     assert made.skipped_reasons == {"duplicate_row": 1}
 
 
-@pytest.mark.parametrize(
-    "rows", [pytest.param(6, id="a row without an outcome"), pytest.param(4, id="a row with two outcomes")]
-)
+@pytest.mark.parametrize("rows", [6, 4])
 def test_counts_that_do_not_add_up_raise(rows: int) -> None:
     with pytest.raises(EnvokeError, match=f"{rows} rows .* 5 have an outcome"):
         report(tally(*EACH, rows=rows))
@@ -64,14 +55,8 @@ def test_consent_changes_are_counted_from_old_to_new() -> None:
 
 
 def test_examples_are_masked() -> None:
-    changes = {
-        "email": "zoe@doe.com",
-        "city": "Paris",
-        "feedback": "Xyz",
-        "custom_fields": {"plan": "gold"},
-        "interests": {"News": "Set"},
-        "company": "",
-    }
+    changes = {"email": "zoe@doe.com", "city": "Paris", "feedback": "Xyz", "company": ""}
+    changes |= {"custom_fields": {"plan": "gold"}, "interests": {"News": "Set"}}  # type: ignore[dict-item]
 
     made = report(tally(Decision("update", changes=changes, current=CURRENT), examples=True), plan_only=True)
 
@@ -108,14 +93,11 @@ def test_an_undocumented_consent_is_not_repeated(status: object, shown: str) -> 
     assert report(tally(decision)).consent_changes == {f"{shown} -> Revoked": 1}
 
 
-def test_at_most_three_examples_are_kept_for_a_field() -> None:
-    made = report(tally(*[EACH[0]] * 5, examples=True))
+def test_at_most_three_examples_are_kept_for_a_field_and_only_if_asked() -> None:
+    made, without = report(tally(*[EACH[0]] * 5, examples=True)), report(tally(EACH[0]))
 
     assert [example["row"] for example in made.examples["city"]] == [1, 2, 3]
-
-
-def test_without_examples_none_are_kept() -> None:
-    assert report(tally(EACH[0])).examples == {}
+    assert without.examples == {}
 
 
 def test_neither_report_nor_table_holds_a_value_of_a_contact() -> None:
@@ -137,9 +119,7 @@ def test_a_report_is_plain_json() -> None:
     assert back["requests"] == {"read": 1, "write": 2}
 
 
-@pytest.mark.parametrize(
-    ("seconds", "rate"), [pytest.param(2.0, 2.5, id="2 s"), pytest.param(0.0, 0.0, id="no time at all")]
-)
+@pytest.mark.parametrize(("seconds", "rate"), [(2.0, 2.5), (0.0, 0.0)])
 def test_the_rate_is_rows_per_second(seconds: float, rate: float) -> None:
     assert report(tally(*EACH), seconds=seconds).rows_per_second == rate
 
@@ -179,16 +159,10 @@ def test_the_table_of_a_plan_says_would_be() -> None:
 
     table = report(tally(raised, EACH[1], EACH[2]), plan_only=True).as_table()
 
-    lines = [" ".join(line.split()) for line in table.splitlines()]
-    assert "would be updated 1" in lines
-    assert "would be created 1" in lines
-    assert "unchanged 1" in lines
-    assert "would be consent Not Provided -> Express: 1" in lines
-    assert "requests: none; 2.0 s, 2 rows/s" in lines
-
-
-def test_a_reject_does_not_show_its_key() -> None:
-    assert "marker" not in repr(Reject(1, "marker@doe.com", "overlong", "city", "too long"))
+    assert {" ".join(line.split()) for line in table.splitlines()} >= {
+        *("would be updated 1", "would be created 1", "unchanged 1"),
+        *("would be consent Not Provided -> Express: 1", "requests: none; 2.0 s, 2 rows/s"),
+    }
 
 
 def test_a_report_with_many_names_stays_small() -> None:

@@ -63,6 +63,7 @@ def test_the_caller_may_check_while_it_waits() -> None:
 @pytest.mark.filterwarnings(
     "ignore:coroutine 'answer' was never awaited"
 )  # interrupted before it reached the loop
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # it arrived in a destructor
 def test_a_signal_at_any_moment_leaves_the_loop_working(interrupting: None) -> None:
     raised = 0
     with LoopThread() as loop:

@@ -36,14 +36,9 @@ def directory(tmp_path: Path) -> Iterator[Path]:
 def command(directory: Path) -> Iterator[subprocess.Popen[str]]:
     """The command, started without a terminal; its temporary files are in ``directory``."""
     process = subprocess.Popen(
-        [sys.executable, "-B", "-m", "demo.run_airflow"],
-        cwd=ROOT,
-        env={**os.environ, "TMPDIR": str(directory)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+        [sys.executable, "-B", "-m", "demo.run_airflow"], cwd=ROOT, env={**os.environ, "TMPDIR": str(directory)},
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
     yield process
     process.terminate()
     process.wait()

@@ -102,14 +102,10 @@ def test_no_dag_file_fails_to_import(running: AirflowWithSandbox) -> None:
 
 
 def test_airflow_lists_our_hook_without_a_warning_of_ours(running: AirflowWithSandbox) -> None:
+    command = [sys.executable, "-m", "airflow", "providers", "hooks", "--output", "json"]
+    environment = {**running.airflow.environment, "PYTHONWARNINGS": "default"}
     done = subprocess.run(
-        [sys.executable, "-m", "airflow", "providers", "hooks", "--output", "json"],
-        cwd=running.airflow.home,
-        env={**running.airflow.environment, "PYTHONWARNINGS": "default"},
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=100,
+        command, cwd=running.airflow.home, env=environment, capture_output=True, text=True, check=True, timeout=100
     )
 
     assert '"airflow_provider_envoke.hooks.envoke.EnvokeHook"' in done.stdout
@@ -125,10 +121,9 @@ def test_no_component_of_airflow_logs_a_warning_of_ours(running: AirflowWithSand
     assert "scheduler " in logs[running.log.name], "the output of all components"
     assert {f"{name}.py.log" for name in NAMES} <= set(logs), "the logs of the DAG files"
     for name in set(NAMES) - set(OFFERED):  # Airflow 2 logs this for a file without a DAG
+        lines = logs[f"{name}.py.log"].splitlines()
         logs[f"{name}.py.log"] = "\n".join(
-            line
-            for line in logs[f"{name}.py.log"].splitlines()
-            if "WARNING - No viable dags retrieved" not in line
+            line for line in lines if "WARNING - No viable dags retrieved" not in line
         )
     found = {name: warnings_of_ours(text, all_ours=name.endswith(".py.log")) for name, text in logs.items()}
     assert {name: lines for name, lines in found.items() if lines} == {}
@@ -157,11 +152,8 @@ def warnings_of_ours(text: str, *, all_ours: bool = False) -> list[str]:
     loud = re.compile(r"\b(WARN\w*|ERROR|CRITICAL|\w*Warning|\w*Error|Traceback)\b|\[(warning|error|critical) *\]")
     ours = re.compile(r"airflow_provider_envoke|envoke_\w+|\{\w*envoke\.py:|system_\w+" if not all_ours else "")
     of_a_task = re.compile(r"\[airflow\.task\.| task_id=")
-    return [
-        line
-        for line in text.splitlines()
-        if loud.search(line) and ours.search(line) and not of_a_task.search(line)
-    ]
+    lines = (line for line in text.splitlines() if not of_a_task.search(line))
+    return [line for line in lines if loud.search(line) and ours.search(line)]
 
 
 def updates(running: AirflowWithSandbox) -> list[dict[str, Any]]:
