@@ -105,4 +105,4 @@ class EnvokeSyncError(EnvokeError):
 
 
 class EnvokePlanError(EnvokeSyncError):
-    """The plan has more changes than ``max_changes`` allows. It needs to be reviewed before it is applied."""
+    """A plan, or the run after it, has more changes than ``max_changes`` allows: check the table."""

@@ -131,7 +131,7 @@ def test_every_arrow_leads_from_one_node_to_another() -> None:
     ("caller", "steps"),
     [
         ("run", ["hand_over", "take"]), ("take", ["batches", "room", "run_batch"]),
-        ("run_batch", ["read", "compare", "holders", "guard", "write", "count"]),
+        ("run_batch", ["read", "compare", "guard_contact", "holders", "guard_email", "write", "count"]),
         ("send", ["slot"]),
     ],
 )  # fmt: skip

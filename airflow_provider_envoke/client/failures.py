@@ -37,7 +37,7 @@ _TEXTS = {
     "proxy": "the proxy set in the environment (HTTPS_PROXY) could not be used",
     "dns": "the host of {host} was not found (DNS); check the connection's host",
     "refused": "{host} refused the connection or cannot be reached",
-    "connect_timeout": "no connection to {host} within {timeout:g} s",
+    "connect_timeout": "no connection to {host} in time (the extra 'timeout' is {timeout:g} s)",
     "tls": "TLS with {host} failed; check that it accepts https on that port",
     "timeout": "{host} did not respond within {timeout:g} s (the extra 'timeout')",
     "broken": "the connection to {host} broke",

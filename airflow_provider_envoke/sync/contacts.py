@@ -32,8 +32,8 @@ class ContactReader:
     """
     Finds contacts by many keys at once.
 
-    Its state: for each field whose ``$in`` filter is refused, a private temporary file with the account's contacts
-    as they were when they were read.
+    Its state: how contacts were found, and for each field whose ``$in`` filter is refused, a private temporary
+    file with the account's contacts as they were when they were read.
     """
 
     def __init__(self, client: BulkClient) -> None:

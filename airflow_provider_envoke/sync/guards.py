@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_envoke.envoke.consent import (
     allows_sending,
+    is_withdrawn,
     may_undo_withdrawal,
     raises_withdrawn_consent,
     undoes_withdrawal,
@@ -124,7 +125,7 @@ class Guards:
         """Return whether a guard needs the contact of a row, whatever the strategy."""
         payload = desired.payload
         return (self._options.consent_guard and may_undo_withdrawal(payload)) or (
-            self._shared_email and bool(payload.get("email"))
+            self._watches_email and bool(payload.get("email"))
         )
 
     def emails_to_check(self, decisions: Iterable[tuple[DesiredContact, Decision]]) -> list[str]:
@@ -138,50 +139,38 @@ class Guards:
             and (self._shared_email or allows_sending(desired.payload.get("consent_status")))
         ]
 
-    def check(
-        self,
-        desired: DesiredContact,
-        decision: Decision,
-        matches: Sequence[Mapping[str, Any]],
-        holders: Mapping[str, Sequence[Mapping[str, Any]]],
+    def check_contact(
+        self, desired: DesiredContact, decision: Decision, matches: Sequence[Mapping[str, Any]]
     ) -> Decision:
-        """
-        Return the decision about a row, or its rejection.
-
-        :param matches: the contacts that have the row's key.
-        :param holders: email address -> the contacts that have it.
-        """
+        """Return the decision about a row, or its rejection because of the contacts that have its key."""
         if len(matches) > 1 and self._options.ambiguous_guard:
             message = f"{len(matches)} contacts have this key; merge them in Envoke, or use keyfield='id'"
             return reject(Violation(self._options.keyfield, "ambiguous_match", message))
         if matches and self._options.consent_guard and check_consent(desired.payload, matches):
             return reject(CONSENT_WITHDRAWN, decision.current)
-        return self._check_email(desired, decision, holders) if self._watches_email else decision
+        return decision
 
-    def _check_email(
-        self,
-        desired: DesiredContact,
-        decision: Decision,
-        holders: Mapping[str, Sequence[Mapping[str, Any]]],
+    def check_email(
+        self, desired: DesiredContact, decision: Decision, holders: Mapping[str, Sequence[Mapping[str, Any]]]
     ) -> Decision:
-        email = match_key("email", _new_email(decision))
+        """Return the decision about a row, or its rejection because of the contacts that have its new address."""
+        email = match_key("email", _new_email(decision)) if self._watches_email else ""
         if not email:
             return decision
-        own_id = str((decision.current or {}).get("id", ""))
+        current = decision.current or {}
+        own_id = str(current.get("id", ""))
         others = [contact for contact in holders.get(email, ()) if str(contact["id"]) != own_id]
-        if self._options.consent_guard and any(
-            raises_withdrawn_consent(desired.payload, other) for other in others
-        ):
-            return reject(CONSENT_WITHDRAWN, decision.current)
-        if not self._shared_email:
-            return decision
         given_up = self._given_up.get(email)
-        if others or (given_up is not None and given_up.digest != digest_of(own_id)):
-            return reject(
-                shared_email("another contact has this address, or had it when the run began"), decision.current
-            )
-        old = match_key("email", (decision.current or {}).get("email"))
-        if old:
+        taken = given_up is not None and given_up.digest != digest_of(own_id)
+        withdrawn = any(raises_withdrawn_consent(desired.payload, other) for other in others)
+        if not self._shared_email:  # then only addresses of withdrawn contacts are kept as given up
+            withdrawn = withdrawn or (taken and allows_sending(desired.payload.get("consent_status")))
+        if self._options.consent_guard and withdrawn:
+            return reject(CONSENT_WITHDRAWN, current)
+        if self._shared_email and (others or taken):
+            return reject(shared_email("another contact has this address, or had it when the run began"), current)
+        old = match_key("email", current.get("email"))
+        if old and (self._shared_email or is_withdrawn(current.get("consent_status"))):
             self._given_up.add(old, desired.row, digest_of(own_id))
         return decision
 

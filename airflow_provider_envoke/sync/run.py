@@ -83,10 +83,13 @@ class SyncPass:
                 (desired, compare(desired, matches.get(desired.row), self._options)) for desired in batch.desired
             ]
 
-            holders = await self._contacts.read_holders(self._guards.emails_to_check(compared))
             checked = [
-                (desired, self._guards.check(desired, decision, matches.get(desired.row, ()), holders))
+                (desired, self._guards.check_contact(desired, decision, matches.get(desired.row, ())))
                 for desired, decision in compared
+            ]
+            holders = await self._contacts.read_holders(self._guards.emails_to_check(checked))
+            checked = [
+                (desired, self._guards.check_email(desired, decision, holders)) for desired, decision in checked
             ]
         except EnvokeTransientError as error:
             self._count_unanswered(batch.desired, error)

@@ -66,6 +66,8 @@ class SyncRun:
         total_rows: int | None = None,
         batch_rows: int = BATCH_ROWS,
     ) -> None:
+        if not (type(batch_rows) is int and 1 <= batch_rows <= BATCH_ROWS):
+            raise EnvokeConfigError(f"batch_rows must be a whole number from 1 to {BATCH_ROWS}.")
         self._config = config
         self._options = options
         self._on_reject = on_reject
@@ -142,10 +144,10 @@ class SyncRun:
         self._run_pass(self._options, rows)
 
     def _run_pass(self, options: SyncOptions, rows: Iterable[Mapping[str, Any]]) -> None:
-        tells_rejects = options.plan_only == self._options.plan_only
-        on_reject = self._on_reject if tells_rejects else lambda _: None
-        self._pass = current = SyncPass(self._config, options, on_reject, self._total_rows)
+        is_last = options.plan_only == self._options.plan_only
+        on_reject = self._on_reject if is_last else lambda _: None
         with _opened(rows) as iterator, LoopThread() as loop:
+            self._pass = current = SyncPass(self._config, options, on_reject, self._total_rows)
             loop.call(current.open())
             # Rows that are read and not taken yet. The other thread does everything else with a row: two threads
             # that compute would only take turns.
@@ -257,8 +259,13 @@ class LoopThread:
         # Not a concurrent.futures.Future: a signal that raises while its lock is held would leave it locked.
         ended: SimpleQueue[asyncio.Task[T]] = SimpleQueue()
 
+        def end(task: asyncio.Task[T]) -> None:
+            if not task.cancelled():
+                task.exception()  # or asyncio logs it, if the caller has stopped waiting
+            ended.put(task)
+
         def start() -> None:
-            self._loop.create_task(coroutine).add_done_callback(ended.put)
+            self._loop.create_task(coroutine).add_done_callback(end)
 
         self._loop.call_soon_threadsafe(start)
         while True:

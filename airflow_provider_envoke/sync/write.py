@@ -42,7 +42,7 @@ async def _is_withdrawn_now(
     client: BulkClient, desired: DesiredContact, decision: Decision, options: SyncOptions
 ) -> bool:
     """
-    Return whether the person has withdrawn consent since the contact was compared, or was not found.
+    Return whether the person has withdrawn consent since the contact was compared or looked up.
 
     That may be a while ago: a request waits for a slot, and if ``$in`` is refused the account is read once, when
     the run begins. The API has no conditional update, so the moment between this request and the write remains.

@@ -33,7 +33,7 @@ def decide(
     options = SyncOptions(keyfield=keyfield, on_missing="create", **guards)  # type: ignore[arg-type]
     applied = Guards(options)
     try:
-        return applied.check(row, compare(row, matches, options), matches, {})
+        return applied.check_contact(row, compare(row, matches, options), matches)
     finally:
         applied.close()
 

@@ -142,3 +142,28 @@ def test_one_contact_that_always_gets_503_does_not_stop_the_others() -> None:
         assert rejects == [8]
         # All requests pause a few times; then only this one does, until it is given up.
         assert sandbox.stats["by_status"]["503"] <= 22
+
+
+@pytest.mark.parametrize("strategy", ["changed", "all"])
+@pytest.mark.parametrize("shared_email_guard", [True, False])
+@pytest.mark.parametrize("order", ["taken first", "given up first"])
+def test_the_address_that_a_withdrawn_contact_gives_up_gets_no_consent(
+    strategy: str, shared_email_guard: bool, order: str
+) -> None:
+    people = [
+        {"remote_id": f"R{number}", "email": f"p{number}@example.com", "city": "Laval"} for number in range(99)
+    ]
+    withdrawn = {"remote_id": "W", "email": "w@example.com", **REVOKED}
+    takes = {"remote_id": "R0", "email": "w@example.com", **EXPRESS}
+    gives_up = {"remote_id": "W", "email": "new@example.com"}
+    # The rows between put the two into different batches.
+    between = [{"remote_id": person["remote_id"], "city": "Laval"} for person in people[1:]]
+    rows = [takes, *between, gives_up] if order == "taken first" else [gives_up, *between, takes]
+    with Sandbox([withdrawn, *people], duplicate_check=False) as sandbox:
+        report, _ = sync(
+            sandbox, rows, keyfield="remote_id", strategy=strategy, shared_email_guard=shared_email_guard
+        )
+
+        assert sum(report.reasons.values()) == 1
+        assert sandbox.contact(remote_id="R0")["consent_status"] == "Not Provided"
+        assert sandbox.contact(remote_id="W")["email"] == "new@example.com"

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_provider_envoke.exceptions import EnvokeConfigError
+from airflow_provider_envoke.sync import EnvokeConfig, SyncOptions, SyncRun
 from airflow_provider_envoke.sync.threads import LoopThread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SIGNALS = 200
+CONFIG = EnvokeConfig(api_id="id", api_key="key")
 
 
 class AlarmError(Exception):
@@ -79,3 +82,9 @@ def test_a_signal_at_any_moment_leaves_the_loop_working(interrupting: None) -> N
                 raised += 1
         assert loop.call(answer()) == 7
     assert raised > SIGNALS / 2
+
+
+@pytest.mark.parametrize("batch_rows", [0, -1, 100, 2.5, "9", True])
+def test_a_batch_has_1_to_99_rows(batch_rows: Any) -> None:
+    with pytest.raises(EnvokeConfigError, match="batch_rows"):
+        SyncRun(CONFIG, SyncOptions(), batch_rows=batch_rows)
