@@ -13,11 +13,7 @@ if TYPE_CHECKING:
 
 
 class Pace:
-    """
-    Spreads the starts of requests evenly. Its state is the time of the next start.
-
-    :param per_second: how many requests may start in a second, or ``None`` for no limit.
-    """
+    """Spreads the starts of requests evenly over each second. Its state is the time of the next start."""
 
     def __init__(self, per_second: float | None) -> None:
         self._interval_s = 1 / per_second if per_second else 0.0

@@ -17,11 +17,7 @@ if TYPE_CHECKING:
 
 
 def environment_proxy(config: EnvokeConfig) -> str | None:
-    """
-    Return the URL of the proxy, as ``HTTPS_PROXY``, ``ALL_PROXY`` and ``NO_PROXY`` say, or ``None``.
-
-    :raises EnvokeConfigError: if the variable does not hold the URL of an HTTP proxy.
-    """
+    """Return the URL of the proxy, as ``HTTPS_PROXY``, ``ALL_PROXY`` and ``NO_PROXY`` say, or ``None``."""
     from requests.utils import get_environ_proxies, select_proxy  # only when a client is opened
 
     proxy = select_proxy(config.base_url, get_environ_proxies(config.base_url))
@@ -46,11 +42,7 @@ def _is_http_url(url: str) -> bool:
 
 
 def ca_file(config: EnvokeConfig) -> str:
-    """
-    Return the path of the trusted authorities: the connection's, the environment's, or certifi's.
-
-    :raises EnvokeConfigError: if the file of the connection or of the environment cannot be used.
-    """
+    """Return the path of the trusted authorities: the connection's, the environment's, or certifi's."""
     if config.ca_bundle is not None:
         problem = _problem(config.ca_bundle)
         if problem:
@@ -73,11 +65,7 @@ def ca_file(config: EnvokeConfig) -> str:
 
 
 def open_tls(config: EnvokeConfig) -> ssl.SSLContext | bool:
-    """
-    Return the context that verifies the service's certificate; ``True`` for plain http on this machine.
-
-    :raises EnvokeConfigError: see :func:`ca_file`.
-    """
+    """Return the context that verifies the service's certificate; ``True`` for plain http on this machine."""
     if not config.base_url.startswith("https:"):
         return True
     authorities = ca_file(config)

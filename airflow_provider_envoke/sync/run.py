@@ -95,11 +95,13 @@ class SyncPass:
             self._count_unanswered(batch.desired, error)
             return
 
-        async with asyncio.TaskGroup() as writes:
+        to_write = [] if self._options.plan_only else [row for row in checked if row[1].writes]
+        rest = iter(to_write)
+        async with asyncio.TaskGroup() as writers:
+            for _ in range(min(len(to_write), self._options.concurrency)):  # more tasks would only wait for a slot
+                writers.create_task(self._write_and_count_each(rest))
             for desired, decision in checked:
-                if decision.writes and not self._options.plan_only:
-                    writes.create_task(self._write_and_count(desired, decision))
-                else:
+                if self._options.plan_only or not decision.writes:
                     self._count(desired, decision)
 
     async def open(self) -> None:
@@ -162,6 +164,10 @@ class SyncPass:
     def _must_read(self, desired: DesiredContact) -> bool:
         sends_something = desired.payload.keys() - {self._options.keyfield, "id"}
         return self._options.strategy == "changed" or not sends_something or self._guards.must_read(desired)
+
+    async def _write_and_count_each(self, decisions: Iterator[tuple[DesiredContact, Decision]]) -> None:
+        for desired, decision in decisions:
+            await self._write_and_count(desired, decision)
 
     async def _write_and_count(self, desired: DesiredContact, decision: Decision) -> None:
         try:

@@ -236,7 +236,7 @@ class LoopThread:
     """
 
     def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
+        self._loop = _Loop()
         self._loop.set_debug(False)  # asyncio's debug mode logs what its tasks return, which is personal data
         self._thread = threading.Thread(target=self._loop.run_forever, name="envoke-sync", daemon=True)
 
@@ -273,6 +273,15 @@ class LoopThread:
                 return ended.get(timeout=_CHECK_EVERY_S).result()
             except Empty:
                 while_waiting()
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    """Reads with small buffers: asyncio allocates 256 KiB for each read, which is slow outside the main thread."""
+
+    async def create_connection(self, *arguments: Any, **options: Any) -> Any:
+        transport, protocol = await super().create_connection(*arguments, **options)
+        transport.max_size = 16 * 1024  # type: ignore[attr-defined]
+        return transport, protocol
 
 
 async def _cancel_others() -> None:
