@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_envoke.sandbox.thread import Sandbox
 from airflow_provider_envoke.sync import run
+from airflow_provider_envoke.sync.compare import Decision
 from airflow_provider_envoke.sync.report import Tally
 from airflow_provider_envoke.sync.run import describe_progress
 from tests.support.contacts import contacts
@@ -20,6 +22,17 @@ if TYPE_CHECKING:
 
 def test_a_run_that_has_just_begun_has_a_progress() -> None:
     assert describe_progress(Tally(), 10, 5.0) == "0 of 10 rows done, 0 rows/s, 0 rejected"
+
+
+def test_the_progress_counts_rows_with_an_outcome_and_estimates_the_rest() -> None:
+    counts = Tally()
+    counts.rows = 500  # read, of which 300 have an outcome
+    for row in range(300):
+        counts.add(Decision("reject", reason="refused") if row < 2 else Decision("unchanged"), row=row)
+
+    text = describe_progress(counts, 900, 3.0)
+
+    assert [int(number) for number in re.findall(r"\d+", text)] == [300, 900, 100, 2, 6]
 
 
 def test_a_run_logs_its_progress(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
