@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 Keyfield = Literal["id", "email", "remote_id"]
+_KEYFIELDS = get_args(Keyfield)
 
 Kind = Literal["id", "email", "text", "consent", "custom_fields", "tags"]
 
@@ -121,7 +122,7 @@ def resolve_key(
     """
     check_object("payload", payload)
     if keyfield is not None:
-        check_choice("keyfield", keyfield, get_args(Keyfield))
+        check_choice("keyfield", keyfield, _KEYFIELDS)
     if contact_id is not None and keyfield not in (None, "id"):
         raise EnvokeConfigError(f"contact_id cannot be combined with keyfield={keyfield!r}. Use one of them.")
     number = _resolve_id(payload, contact_id)
