@@ -13,7 +13,7 @@ from typing import Any
 
 from airflow_provider_envoke.sync import SyncOptions
 from airflow_provider_envoke.sync.compare import compare
-from airflow_provider_envoke.sync.rows import BATCH_ROWS, RowReader
+from airflow_provider_envoke.sync.rows import BATCH_ROWS, RowReader, TableScan
 
 ROWS, ROUNDS = 50_000, 3
 
@@ -35,13 +35,15 @@ def plan(rows: list[dict[str, Any]], contacts: dict[str, dict[str, Any]]) -> flo
     """Return how many seconds planning takes."""
     start = time.perf_counter()
     options = SyncOptions()
-    reader = RowReader(options)
+    scan = TableScan(options)
+    reader = RowReader(options, scan)
     unchanged = 0
     for first in range(0, len(rows), BATCH_ROWS):
         for batch in reader.batches(rows[first : first + BATCH_ROWS]):
             for desired in batch.desired:
                 unchanged += compare(desired, [contacts[desired.key]], options).action == "unchanged"
     reader.close()
+    scan.close()
     if unchanged != len(rows):
         raise RuntimeError(f"{unchanged} of {len(rows)} unchanged")
     return time.perf_counter() - start

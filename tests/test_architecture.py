@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_envoke.sync.threads import LoopThread
+from airflow_provider_envoke.sync.loop import LoopThread
 from tests.support import ROOT
 from tests.support.layers import DIRECTLY_BELOW, FOLDER, PACKAGE, own_imports_of, source_of
 
@@ -130,7 +130,7 @@ def test_every_arrow_leads_from_one_node_to_another() -> None:
 @pytest.mark.parametrize(
     ("caller", "steps"),
     [
-        ("run", ["hand_over", "take"]), ("take", ["batches", "room", "run_batch"]),
+        ("run", ["keep", "scan", "hand_over", "take"]), ("take", ["batches", "room", "run_batch"]),
         ("run_batch", ["read", "compare", "guard_contact", "holders", "guard_email", "write", "count"]),
         ("send", ["slot"]),
     ],

@@ -151,7 +151,7 @@ def test_a_layer_without_airflow_loads_only_the_network_libraries_that_it_uses(l
 def test_every_public_name_of_sync_can_be_used_without_airflow() -> None:
     loaded = loaded_by(EVERY_NAME_OF_SYNC)
 
-    assert f"{PACKAGE}.sync.threads" in loaded
+    assert f"{PACKAGE}.sync.passes" in loaded
     assert "airflow" not in top_level(loaded)
     assert {"SyncRun", "SyncOptions", "EnvokeConfig", "FieldMap", "PayloadRules", "SyncReport"} <= set(
         airflow_provider_envoke.sync.__all__

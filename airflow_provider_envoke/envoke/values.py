@@ -27,6 +27,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -46,6 +47,13 @@ _MAX_SHOWN_CHARS = 300
 _PANDAS_NULLS = frozenset({"NAType", "NaTType"})
 
 
+@dataclass(frozen=True, slots=True)
+class UnsendableValue:
+    """Stands for a value that cannot be sent, where the value itself could not be kept. ``reason`` says why."""
+
+    reason: str
+
+
 def as_text(value: object) -> str | None:
     """
     Return the text that is sent for a value, or ``None`` for a null.
@@ -60,6 +68,8 @@ def as_text(value: object) -> str | None:
     for kind, convert in _TEXTS:
         if isinstance(plain, kind):
             return convert(plain)
+    if isinstance(plain, UnsendableValue):
+        raise ValueError(plain.reason)
     raise ValueError(f"values of type {type(value).__name__} cannot be sent; convert them to text in the query")
 
 

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from airflow_provider_envoke.envoke.fields import Keyfield
     from airflow_provider_envoke.payload.build import Nulls, OnOverlong
     from airflow_provider_envoke.sync.options import OnDuplicate, OnMissing, Strategy
+    from airflow_provider_envoke.sync.passes import SyncRun
     from airflow_provider_envoke.sync.report import Reject, SyncReport
-    from airflow_provider_envoke.sync.threads import SyncRun
 
 OnEmpty = Literal["succeed", "skip", "fail"]
 
@@ -60,11 +60,12 @@ class BaseEnvokeSyncOperator(BaseOperator):
         reading, except rows that a guard must check.
     :param on_missing: ``"reject"``, ``"skip"`` or ``"create"`` rows whose contact does not exist.
     :param on_duplicate: if a key occurs twice, ``"first"`` keeps the first row, skips later rows with the same
-        values and rejects those with other values; ``"last"`` applies all of them in order.
+        values and rejects those with other values; ``"last"`` applies all of them in order; ``"reject"`` rejects
+        all of them. ``"first"`` and ``"last"`` need a query with ``ORDER BY``.
     :param consent_guard: reject rows that would replace the consent status of a contact who revoked consent or
         reported spam.
     :param shared_email_guard: with another key than ``email``, reject rows that would give a contact the address
-        of another row or contact.
+        of another contact, and all rows that would give theirs the same address.
     :param ambiguous_guard: reject rows whose key belongs to several contacts.
     :param concurrency: how many requests are under way at once.
     :param requests_per_second: how many requests may start in a second; by default as the connection says.
@@ -73,8 +74,8 @@ class BaseEnvokeSyncOperator(BaseOperator):
         (templated)
     :param max_changes: a circuit breaker: how many rows may change or create contacts, a count or a share below 1.
         The rows are planned first; if there are more, nothing is written, and the task fails without retries, with
-        the plan as its report. If there are not, the query runs again and the contacts are read again. With
-        ``plan_only`` only the plan is checked. With ``strategy="all"`` every row that would be sent counts.
+        the plan as its report. If there are not, the contacts are read again. With ``plan_only`` only the plan is
+        checked. With ``strategy="all"`` every row that would be sent counts.
         ``None``: no limit. (templated)
     :param rejects_path: file that receives a JSON line for each rejected row, its key included: a local path, or a
         URL that Airflow's ``ObjectStoragePath`` supports. (templated)
@@ -194,7 +195,7 @@ class BaseEnvokeSyncOperator(BaseOperator):
         total_rows: int | None,
     ) -> tuple[SyncReport, Iterable[Reject]]:
         """Return the report and the first reject of each reason. The report is pushed even if the run fails."""
-        from airflow_provider_envoke.sync.threads import SyncRun  # noqa: PLC0415 - imports aiohttp
+        from airflow_provider_envoke.sync.passes import SyncRun  # noqa: PLC0415 - imports aiohttp
 
         first_rejects: dict[str, Reject] = {}
         with rejects_file(self.rejects_path) as write:

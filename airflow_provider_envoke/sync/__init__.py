@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from airflow_provider_envoke.payload.build import PayloadRules
     from airflow_provider_envoke.payload.mapping import FieldMap
     from airflow_provider_envoke.sync.options import SyncOptions
+    from airflow_provider_envoke.sync.passes import SyncRun
     from airflow_provider_envoke.sync.report import Reject, SyncReport, report_as_markdown
-    from airflow_provider_envoke.sync.threads import SyncRun
 
 __all__ = [
     "EnvokeConfig",
@@ -42,7 +42,7 @@ _MODULES = {
     "Reject": "sync.report",
     "SyncOptions": "sync.options",
     "SyncReport": "sync.report",
-    "SyncRun": "sync.threads",
+    "SyncRun": "sync.passes",
     "report_as_markdown": "sync.report",
 }
 

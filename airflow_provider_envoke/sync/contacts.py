@@ -12,8 +12,8 @@ from airflow_provider_envoke.envoke.fields import as_contact_id
 from airflow_provider_envoke.envoke.requests import CONTACTS_PATH, PAGE_SIZE, find_contacts
 from airflow_provider_envoke.exceptions import EnvokeConfigError, EnvokeRejectedError, EnvokeTransientError
 from airflow_provider_envoke.sync.compare import match_key
+from airflow_provider_envoke.sync.duplicates import digest_of, temporary_database
 from airflow_provider_envoke.sync.guards import CONSENT_FIELDS
-from airflow_provider_envoke.sync.rows import digest_of, temporary_database
 
 if TYPE_CHECKING:
     import sqlite3
@@ -105,12 +105,16 @@ class ContactReader:
             snapshot = temporary_database(
                 "CREATE TABLE contacts (key BLOB, id INTEGER, body TEXT, PRIMARY KEY (key, id))"
             )
-            async for page in self._every_page():
-                rows = [
-                    (digest_of(match_key(field, item.get(field))), int(item["id"]), json.dumps(item))
-                    for item in page
-                ]
-                snapshot.executemany("INSERT OR REPLACE INTO contacts VALUES (?, ?, ?)", rows)
+            try:
+                async for page in self._every_page():
+                    rows = [
+                        (digest_of(match_key(field, item.get(field))), int(item["id"]), json.dumps(item))
+                        for item in page
+                    ]
+                    snapshot.executemany("INSERT OR REPLACE INTO contacts VALUES (?, ?, ?)", rows)
+            except BaseException:
+                snapshot.close()
+                raise
             self._snapshots[field] = snapshot
             self.read_by = "pages"
 

@@ -17,7 +17,7 @@ from airflow_provider_envoke.envoke.consent import (
 )
 from airflow_provider_envoke.envoke.messages import Violation
 from airflow_provider_envoke.sync.compare import Decision, match_key, reject
-from airflow_provider_envoke.sync.rows import FirstSeen, digest_of, shared_email
+from airflow_provider_envoke.sync.duplicates import FirstSeen, digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from airflow_provider_envoke.envoke.fields import Keyfield
     from airflow_provider_envoke.sync.compare import DesiredContact
     from airflow_provider_envoke.sync.options import SyncOptions
+    from airflow_provider_envoke.sync.rows import TableScan
 
 Filters = dict[str, Any]
 
@@ -108,10 +109,13 @@ class Guards:
 
     Its state: the addresses that contacts have given up in this run, and which contact each was. They stay taken
     until the next run, so that the result does not depend on which request came first.
+
+    :param scan: what all rows say together. It is told which rows would give an address to a contact.
     """
 
-    def __init__(self, options: SyncOptions) -> None:
+    def __init__(self, options: SyncOptions, scan: TableScan) -> None:
         self._options = options
+        self._scan = scan
         self._shared_email = options.shared_email_guard and options.keyfield != "email"
         # With the email address as the key, addresses do not change.
         self._watches_email = options.keyfield != "email" and (options.shared_email_guard or options.consent_guard)
@@ -168,11 +172,24 @@ class Guards:
         if self._options.consent_guard and withdrawn:
             return reject(CONSENT_WITHDRAWN, current)
         if self._shared_email and (others or taken):
-            return reject(shared_email("another contact has this address, or had it when the run began"), current)
+            return reject(_shared_email("another contact has this address, or had it when the run began"), current)
+        if self._scan.shares_email(desired):
+            self._scan.new_holders.add(email, desired.row, desired.key)
+            other = self._scan.new_holders.other_row(email, desired.row)
+            if other is not None:
+                return reject(_shared_email(f"row {other} would give its contact the same address"), current)
         old = match_key("email", current.get("email"))
         if old and (self._shared_email or is_withdrawn(current.get("consent_status"))):
             self._given_up.add(old, desired.row, digest_of(own_id))
         return decision
+
+
+def _shared_email(who: str) -> Violation:
+    return Violation(
+        "email",
+        "shared_email",
+        f"{who}, and contacts that share an address get every message twice; correct the row",
+    )
 
 
 def _new_email(decision: Decision) -> str:

@@ -14,7 +14,7 @@ from airflow_provider_envoke.payload.mapping import FieldMap
 
 Strategy = Literal["changed", "all"]
 OnMissing = Literal["reject", "skip", "create"]
-OnDuplicate = Literal["first", "last"]
+OnDuplicate = Literal["first", "last", "reject"]
 
 MAX_CONCURRENCY = 256
 
@@ -29,8 +29,8 @@ class SyncOptions:
     :param rules: how values become text: ``nulls``, ``on_overlong`` and ``extra_fields``.
     :param concurrency: how many requests are under way at once, 1 to 256.
     :param requests_per_second: how many requests may start in a second; ``None``: as the connection says.
-    :param max_changes: how many rows may change or create contacts: a count, or a share below 1. The rows are then
-        read twice. ``None``: no limit.
+    :param max_changes: how many rows may change or create contacts: a count, or a share below 1. The contacts are
+        then read twice. ``None``: no limit.
     :raises EnvokeConfigError: if an option is invalid.
     """
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import dataclass, field
-from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_envoke.envoke.messages import Violation
 from airflow_provider_envoke.envoke.requests import PAGE_SIZE
 from airflow_provider_envoke.exceptions import EnvokeDataError
 from airflow_provider_envoke.payload.build import build_payload
 from airflow_provider_envoke.sync.compare import Decision, DesiredContact, match_key, reject
+from airflow_provider_envoke.sync.duplicates import FirstSeen, Owners
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from airflow_provider_envoke.sync.options import SyncOptions
 
@@ -35,30 +34,77 @@ class Batch:
     needs_drain: bool = False
 
 
-class RowReader:
+class TableScan:
     """
-    Turns rows into batches, in their order.
+    What all rows say together, found before the first request: so the outcome does not depend on their order.
 
-    Its state: the number of the last row, and which row had each key and each email address first.
+    Its state: the keys that several rows have, the email addresses that rows with different keys have, and who
+    would get such an address, as far as it is known.
     """
 
     def __init__(self, options: SyncOptions) -> None:
         self._options = options
-        self._row = 0
-        self._keys = FirstSeen()
-        self._emails = FirstSeen()
+        self._counts_keys = options.on_duplicate == "reject"
         self._watches_emails = options.shared_email_guard and options.keyfield != "email"
+        self.keys = Owners()
+        self.emails = Owners()
+        self.new_holders = Owners()
+
+    @property
+    def needed(self) -> bool:
+        """Whether the options ask for something that only all rows together say."""
+        return self._counts_keys or self._watches_emails
+
+    def scan_row(self, number: int, row: Mapping[str, Any]) -> None:
+        """Take a row into account; ``number`` counts from 1."""
+        desired, decision = parse_row(number, row, self._options)
+        if decision is not None:
+            return
+        if self._counts_keys:
+            self.keys.add(desired.key, number, str(number))
+        if self._watches_emails and desired.payload.get("email"):
+            self.emails.add(match_key("email", desired.payload["email"]), number, desired.key)
+
+    def shares_email(self, desired: DesiredContact) -> bool:
+        """Whether a row with another key has the row's email address."""
+        email = match_key("email", desired.payload.get("email"))
+        return self.emails.any_shared and self.emails.other_row(email, desired.row) is not None
 
     def close(self) -> None:
         """Delete the temporary files."""
+        for owners in (self.keys, self.emails, self.new_holders):
+            owners.close()
+
+
+class RowReader:
+    """
+    Turns rows into batches, in their order.
+
+    Its state: the number of the last row, and which row had each key first.
+
+    :param only: yields only the rows for which it returns true, and none that is decided.
+    """
+
+    def __init__(
+        self, options: SyncOptions, scan: TableScan, only: Callable[[DesiredContact], bool] | None = None
+    ) -> None:
+        self._options = options
+        self._scan = scan
+        self._only = only
+        self._row = 0
+        self._keys = FirstSeen()
+
+    def close(self) -> None:
+        """Delete the temporary file."""
         self._keys.close()
-        self._emails.close()
 
     def batches(self, rows: Iterable[Mapping[str, Any]]) -> Iterator[Batch]:
         """Yield the rows in batches. A new batch begins where a key of this batch occurs again."""
         batch = Batch()
         for row in rows:
-            desired, decision, repeats = self._parse_row(row)
+            desired, decision, repeats = self._read_row(row)
+            if self._only is not None and (decision is not None or not self._only(desired)):
+                continue
             if repeats and any(other.key == desired.key for other in batch.desired):
                 yield batch
                 batch = Batch()
@@ -70,112 +116,45 @@ class RowReader:
         if batch.desired or batch.decided:
             yield batch
 
-    def _parse_row(self, row: Mapping[str, Any]) -> tuple[DesiredContact, Decision | None, bool]:
+    def _read_row(self, row: Mapping[str, Any]) -> tuple[DesiredContact, Decision | None, bool]:
         """Return the row, its outcome if it is known, and whether an earlier row has the same key."""
         self._row += 1
-        keyfield = self._options.keyfield
-        try:
-            payload = build_payload(self._options.fields.apply(row), self._options.rules)
-        except Exception as error:  # a driver's own types may raise anything: one row does not end the run
-            return DesiredContact(self._row, _shown_key(row, self._options), {}), _rejected(error), False
-        key = match_key(keyfield, payload.get(keyfield))
-        desired = DesiredContact(self._row, key, payload)
-        if not key:
-            return desired, reject(_missing_key(keyfield)), False
-        decision, repeats = self._check_key(desired)
-        return desired, decision or self._check_email(desired), repeats
-
-    def _check_key(self, desired: DesiredContact) -> tuple[Decision | None, bool]:
+        desired, decision = parse_row(self._row, row, self._options)
+        if decision is not None:
+            return desired, decision, False
+        if self._options.on_duplicate == "reject":
+            return desired, self._reject_shared_key(desired), False
         digest = _payload_digest({**desired.payload, self._options.keyfield: desired.key})
         first = self._keys.add(desired.key, desired.row, digest)
-        if first is None:
-            return None, False
-        if self._options.on_duplicate == "last":
-            return None, True
+        if first is None or self._options.on_duplicate == "last":
+            return desired, None, first is not None
         if first.digest == digest:
-            return Decision("skip", reason="duplicate_row", message=f"the same as row {first.row}"), False
+            message = f"the same as row {first.row}"
+            return desired, Decision("skip", reason="duplicate_row", message=message), False
         message = (
             f"row {first.row} has the same key and other values; make the key unique in the query, or set "
             "on_duplicate='last' to apply later rows too"
         )
-        return reject(Violation(self._options.keyfield, "duplicate_key", message)), False
+        return desired, self._duplicate_key(message), False
 
-    def _check_email(self, desired: DesiredContact) -> Decision | None:
-        email = desired.payload.get("email")
-        if not (email and self._watches_emails):
-            return None
-        owner = digest_of(desired.key)
-        first = self._emails.add(email.lower(), desired.row, owner)
-        if first is None or first.digest == owner:
-            return None
-        return reject(shared_email(f"row {first.row} has the same email address"))
+    def _reject_shared_key(self, desired: DesiredContact) -> Decision | None:
+        other = self._scan.keys.other_row(desired.key, desired.row)
+        message = f"row {other} has the same key; make the key unique in the query, or choose another on_duplicate"
+        return None if other is None else self._duplicate_key(message)
+
+    def _duplicate_key(self, message: str) -> Decision:
+        return reject(Violation(self._options.keyfield, "duplicate_key", message))
 
 
-class Seen(NamedTuple):
-    """Who had a key first: the number of the row, and a digest of what it stands for."""
-
-    row: int
-    digest: bytes
-
-
-class FirstSeen:
-    """
-    Who had each key first, in a temporary file: memory stays flat for tables of any length.
-
-    Its state is one SQLite table. Keys are hashed, so the file holds no personal data. It is used by one thread at
-    a time.
-    """
-
-    def __init__(self) -> None:
-        self._db = temporary_database(
-            "CREATE TABLE seen (key BLOB PRIMARY KEY, row INTEGER, digest BLOB) WITHOUT ROWID"
-        )
-        self._db.execute("BEGIN")
-
-    def add(self, key: str, row: int, digest: bytes) -> Seen | None:
-        """Add a key. If it is there already, return who had it first; that stays."""
-        hashed = digest_of(key)
-        done = self._db.execute("INSERT OR IGNORE INTO seen VALUES (?, ?, ?)", (hashed, row, digest))
-        return None if done.rowcount == 1 else self._find(hashed)
-
-    def get(self, key: str) -> Seen | None:
-        """Return who had a key first."""
-        return self._find(digest_of(key))
-
-    def close(self) -> None:
-        """Close the database, which deletes its file."""
-        self._db.close()
-
-    def _find(self, hashed: bytes) -> Seen | None:
-        found = self._db.execute("SELECT row, digest FROM seen WHERE key = ?", (hashed,)).fetchone()
-        return Seen(*found) if found else None
-
-
-def temporary_database(create_table: str) -> sqlite3.Connection:
-    """Open a database in an anonymous temporary file, which the operating system deletes."""
-    database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-    for statement in (
-        "PRAGMA journal_mode=OFF",
-        "PRAGMA synchronous=OFF",
-        "PRAGMA cache_size=-2048",
-        create_table,
-    ):
-        database.execute(statement)
-    return database
-
-
-def digest_of(text: str) -> bytes:
-    """Hash a text to 16 bytes."""
-    return blake2b(text.encode(), digest_size=16).digest()
-
-
-def shared_email(who: str) -> Violation:
-    """Return the violation of a row whose email address belongs to somebody else."""
-    return Violation(
-        "email",
-        "shared_email",
-        f"{who}, and contacts that share an address get every message twice; correct the row",
-    )
+def parse_row(number: int, row: Mapping[str, Any], options: SyncOptions) -> tuple[DesiredContact, Decision | None]:
+    """Return the contact that a row asks for, or its rejection if the row alone says that it cannot be sent."""
+    try:
+        payload = build_payload(options.fields.apply(row), options.rules)
+    except Exception as error:  # a driver's own types may raise anything: one row does not end the run
+        return DesiredContact(number, _shown_key(row, options), {}), _rejected(error)
+    key = match_key(options.keyfield, payload.get(options.keyfield))
+    desired = DesiredContact(number, key, payload)
+    return desired, None if key else reject(_missing_key(options.keyfield))
 
 
 def _payload_digest(payload: Mapping[str, Any]) -> bytes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_envoke.client.bulk import BulkClient
@@ -19,13 +18,14 @@ from airflow_provider_envoke.sync.rows import RowReader
 from airflow_provider_envoke.sync.write import write
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from airflow_provider_envoke.envoke.config import EnvokeConfig
     from airflow_provider_envoke.sync.compare import DesiredContact
     from airflow_provider_envoke.sync.options import SyncOptions
     from airflow_provider_envoke.sync.report import SyncReport
-    from airflow_provider_envoke.sync.rows import Batch
+    from airflow_provider_envoke.sync.rows import Batch, TableScan
 
 #: After this many requests in a row without an answer, each after all its retries, the service counts as down.
 MAX_UNANSWERED = 20
@@ -42,14 +42,18 @@ class SyncPass:
     One pass over the rows; with ``plan_only`` it writes nothing. All of it runs on one event loop.
 
     Its state: the batches under way, the rows without an outcome, the counts, and what stopped the pass.
+
+    :param only: the pass is about the rows for which this returns true; the others are not even counted.
     """
 
     def __init__(
         self,
         config: EnvokeConfig,
         options: SyncOptions,
+        scan: TableScan,
         on_reject: Callable[[Reject], None],
         total_rows: int | None = None,
+        only: Callable[[DesiredContact], bool] | None = None,
     ) -> None:
         self._options = options
         self.tally = Tally()
@@ -59,8 +63,8 @@ class SyncPass:
         self._contacts = ContactReader(self._client)
         self._on_reject = on_reject
         self._total_rows = total_rows
-        self._rows = RowReader(options)
-        self._guards = Guards(options)
+        self._rows = RowReader(options, scan, only)
+        self._guards = Guards(options, scan)
         self._batches: set[asyncio.Task[None]] = set()
         self._unconfirmed: dict[int, DesiredContact] = {}
         self._taking = asyncio.Lock()
@@ -151,10 +155,15 @@ class SyncPass:
         self._guards.close()
         self._contacts.close()
 
-    def report(self, plan: SyncReport | None, seconds: float, stopped: str) -> SyncReport:
-        """Return the report; it includes the requests of the plan that went before."""
+    @property
+    def requests(self) -> Counter[str]:
+        """How many requests of each kind were sent."""
+        return self._client.requests
+
+    def report(self, earlier_requests: Counter[str], seconds: float, stopped: str) -> SyncReport:
+        """Return the report; it includes the requests of the passes that went before."""
         return self.tally.report(
-            requests=Counter(plan.requests if plan else {}) + self._client.requests,
+            requests=earlier_requests + self.requests,
             read_by=self._contacts.read_by,
             seconds=seconds,
             plan_only=self._options.plan_only,

@@ -22,7 +22,7 @@ from airflow_provider_envoke.payload.build import PayloadRules, build_payload
 from airflow_provider_envoke.payload.mapping import FieldMap
 from airflow_provider_envoke.sync.compare import differing_fields
 from airflow_provider_envoke.sync.options import SyncOptions
-from airflow_provider_envoke.sync.rows import RowReader
+from airflow_provider_envoke.sync.rows import RowReader, TableScan
 from tests.support.sync_runs import sync
 
 if TYPE_CHECKING:
@@ -202,16 +202,21 @@ def test_a_field_map_is_rejected_at_once_or_fills_exactly_its_fields(
 @given(
     rows=st.lists(rows, max_size=6),
     keyfield=keyfields,
-    on_duplicate=st.sampled_from(["first", "last"]),
+    on_duplicate=st.sampled_from(["first", "last", "reject"]),
     rules=rules,
 )
 def test_every_row_is_in_exactly_one_batch(
     rows: list[dict[Any, Any]], keyfield: Any, on_duplicate: Any, rules: PayloadRules
 ) -> None:
-    reader = RowReader(SyncOptions(keyfield=keyfield, on_duplicate=on_duplicate, rules=rules))
+    options = SyncOptions(keyfield=keyfield, on_duplicate=on_duplicate, rules=rules)
+    scan = TableScan(options)
+    for number, row in enumerate(rows, start=1):
+        scan.scan_row(number, row)
+    reader = RowReader(options, scan)
 
     batches = list(reader.batches(rows))
     reader.close()
+    scan.close()
 
     to_compare = [desired for batch in batches for desired in batch.desired]
     decided = [desired for batch in batches for desired, _ in batch.decided]

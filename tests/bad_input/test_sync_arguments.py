@@ -148,13 +148,3 @@ def test_rows_of_a_script_that_are_not_dicts_are_rejected(
     check_message_of_failure(
         f"script: {case}", kind, lambda: SyncRun(config_of(sandbox), SyncOptions()).run(**arguments)
     )
-
-
-def test_an_iterator_cannot_be_read_twice_for_max_changes(
-    sandbox: MarkedSandbox, check_message_of_failure: Callable[..., None]
-) -> None:
-    run, rows = SyncRun(config_of(sandbox), SyncOptions(max_changes=1)), iter([ROW])
-
-    check_message_of_failure("script: `max_changes` with an iterator", EnvokeConfigError, lambda: run.run(rows))
-
-    assert list(rows) == [ROW], "nothing was read"

@@ -105,7 +105,7 @@ def test_a_plan_within_max_changes_is_logged(
 
     sync(sandbox, [CHANGED, BO], max_changes=1)
 
-    (message,) = messages_of(caplog, "sync.threads")
+    (message,) = messages_of(caplog, "sync.passes")
     check_message("log: plan within max_changes", message)
 
 

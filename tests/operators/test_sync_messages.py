@@ -16,11 +16,11 @@ from airflow_provider_envoke.sync.guards import REASONS
 from tests.support.contacts import ANA, BO, CY, EXPRESS
 from tests.support.faulty_server import FaultyServer, answer
 from tests.support.reports import report, tally
-from tests.support.sync_runs import config_of, patches, sync
+from tests.support.sync_runs import WatchedRows, config_of, patches, sync
 from tests.support.tasks import context
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
 CONTACTS = [ANA, BO, CY]
@@ -38,7 +38,10 @@ REJECTS: dict[str, dict[str, tuple[list[Any], list[Any], dict[str, Any]]]] = {
     "missing_column": {
         "no column for field_map": (CONTACTS, [CHANGED], {"fields": FieldMap({"email": "email", "x": "city"})}),
     },
-    "duplicate_key": {"the same key with other values": (CONTACTS, [CHANGED, {**CHANGED, "city": "Laval"}], {})},
+    "duplicate_key": {
+        "the same key with other values": (CONTACTS, [CHANGED, {**CHANGED, "city": "Laval"}], {}),
+        "the same key": (CONTACTS, [CHANGED, CHANGED], {"on_duplicate": "reject"}),
+    },
     "shared_email": {
         "the address of another row": (CONTACTS, TO_ONE_ADDRESS, {"keyfield": "id"}),
         "the address of another contact": (CONTACTS, [WITH_BOS_ADDRESS], {"keyfield": "id"}),
@@ -64,9 +67,10 @@ REJECTS: dict[str, dict[str, tuple[list[Any], list[Any], dict[str, Any]]]] = {
 def test_a_rejected_row_says_why(case: str, reason: str, check_message: Callable[[str, str], None]) -> None:
     contacts, rows, options = REJECTS[reason][case]
     with Sandbox(contacts) as sandbox:
-        done, (reject,) = sync(sandbox, rows, **options)
+        done, rejects = sync(sandbox, rows, **options)
 
-    assert (done.reasons, reject.row, reject.reason) == ({reason: 1}, len(rows), reason)
+    reject = rejects[-1]
+    assert (list(done.reasons), reject.row, reject.reason) == ([reason], len(rows), reason)
     assert "example.com" not in reject.message.replace("***@example.com", "")
     check_message(f"reject: {case}", reject.message)
 
@@ -129,22 +133,21 @@ def test_too_many_changes_fail_the_task_for_good(
     assert patches(sandbox) == []
 
 
-def test_a_table_that_changes_after_the_plan_stops_the_run(
+def test_contacts_that_change_after_the_plan_stop_the_run(
     sandbox: Sandbox, check_message: Callable[[str, str], None]
 ) -> None:
-    class Table:
-        """Rows that change between two readings."""
+    passes: list[int] = []
 
-        city = "Laval"
+    def change(number: int) -> None:
+        passes.append(number)
+        if passes == [0, 1, 0]:
+            sandbox.reset([{**contact, "city": "Alma"} for contact in (ANA, BO)])
 
-        def __iter__(self) -> Iterator[dict[str, Any]]:
-            yield from ({"email": contact["email"], "city": self.city} for contact in (ANA, BO))
-            self.city = "Alma"
-
+    rows = [{"email": contact["email"], "city": contact["city"]} for contact in (ANA, BO)]
     run = SyncRun(config_of(sandbox), SyncOptions(max_changes=1))
 
     with pytest.raises(EnvokePlanError) as caught:
-        run.run(Table())
+        run.run(WatchedRows(rows, change))
 
     check_message("end: changes after the plan", str(caught.value))
 
@@ -153,12 +156,8 @@ def test_a_stopped_run_is_reported(sandbox: Sandbox, check_message: Callable[[st
     rejected: list[Any] = []
     run = SyncRun(config_of(sandbox), SyncOptions(), on_reject=rejected.append)
 
-    def stopping() -> Iterator[dict[str, Any]]:
-        yield CHANGED
-        run.cancel()
-
     with pytest.raises(EnvokeSyncError) as caught:
-        run.run(stopping())
+        run.run(WatchedRows([CHANGED], lambda _: run.cancel()))
 
     (reject,) = rejected
     assert (reject.reason, run.report().stopped) == ("stopped", "EnvokeSyncError")

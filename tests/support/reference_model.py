@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 SENDING = ("Express", "Implied - Inquiry")
@@ -36,19 +37,23 @@ def model_by_email(
     return state
 
 
-def model_by_remote_id(contacts: list[dict[str, Any]], rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+def model_by_remote_id(
+    contacts: list[dict[str, Any]], rows: list[dict[str, Any]], on_missing: str
+) -> dict[str, dict[str, Any]]:
+    """An address that two rows would give to their contacts goes to neither, whatever the order of the rows."""
     state = {contact["remote_id"]: contact for contact in contacts}
     held = {contact["email"]: contact["remote_id"] for contact in contacts}
-    seen, claimed = set(), {}
-    for row in rows:
-        key, email = row["remote_id"], row["email"]
-        if key in seen:
-            continue
-        seen.add(key)
-        if claimed.setdefault(email, key) != key or held.get(email, key) != key:
-            continue
+    first_rows = {row["remote_id"]: row for row in reversed(rows)}
+    allowed = []
+    for key, row in first_rows.items():
         current = state.get(key, {"consent_status": "Not Provided"})
-        if row.get("consent_status") not in SENDING or current.get("consent_status") not in WITHDRAWN:
+        reopens = row.get("consent_status") in SENDING and current.get("consent_status") in WITHDRAWN
+        missing = key not in state and on_missing != "create"
+        if not (reopens or missing or held.get(row["email"], key) != key):
+            allowed.append((key, row, current))
+    gets = Counter(row["email"] for _, row, current in allowed if row["email"] != current.get("email"))
+    for key, row, current in allowed:
+        if row["email"] == current.get("email") or gets[row["email"]] == 1:
             state[key] = written(current, row)
     return state
 

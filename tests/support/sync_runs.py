@@ -8,10 +8,23 @@ from airflow_provider_envoke.sync import EnvokeConfig, SyncOptions, SyncRun
 from airflow_provider_envoke.sync.rows import BATCH_ROWS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from airflow_provider_envoke.sandbox.thread import Sandbox
     from airflow_provider_envoke.sync import Reject, SyncReport
+
+
+class WatchedRows(list[dict[str, Any]]):
+    """Rows in a list, which a run reads as it goes. Before each, ``at_row`` is called with its number from 0."""
+
+    def __init__(self, rows: Iterable[dict[str, Any]], at_row: Callable[[int], None]) -> None:
+        super().__init__(rows)
+        self.at_row = at_row
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for number, row in enumerate(super().__iter__()):
+            self.at_row(number)
+            yield row
 
 
 def config_of(sandbox: Sandbox, **parts: Any) -> EnvokeConfig:

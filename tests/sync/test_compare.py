@@ -18,6 +18,7 @@ from airflow_provider_envoke.sync.compare import (
     match_key,
 )
 from airflow_provider_envoke.sync.guards import Guards
+from airflow_provider_envoke.sync.rows import TableScan
 
 CONSENT = {"consent_status": "Express", "consent_description": "web form"}
 
@@ -31,7 +32,7 @@ def decide(
 ) -> Decision:
     """Compare a row with the contacts that have its key, and apply the guards."""
     options = SyncOptions(keyfield=keyfield, on_missing="create", **guards)  # type: ignore[arg-type]
-    applied = Guards(options)
+    applied = Guards(options, TableScan(options))
     try:
         return applied.check_contact(row, compare(row, matches, options), matches)
     finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import requests
@@ -13,11 +13,7 @@ from airflow_provider_envoke.sandbox.thread import Sandbox
 from airflow_provider_envoke.sync import SyncOptions, SyncRun
 from airflow_provider_envoke.sync.run import MAX_UNANSWERED
 from tests.support.contacts import EXPRESS, contacts
-from tests.support.sync_runs import config_of, patches, sync
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+from tests.support.sync_runs import WatchedRows, config_of, patches, sync
 
 ANA = {"email": "ana@example.com", "first_name": "Ana", "city": "Laval"}
 BO = {"email": "bo@example.com", "first_name": "Bo", "city": "Laval"}
@@ -93,12 +89,12 @@ def test_an_interrupted_run_reports_what_was_done_and_the_next_one_finishes(envo
     wanted = [{**row, "city": "Québec"} for row in contacts(500)]
     run = SyncRun(config_of(envoke_sandbox), SyncOptions())
 
-    def interrupted() -> Iterator[dict[str, Any]]:
-        yield from wanted[:350]
-        raise KeyboardInterrupt
+    def interrupt(number: int) -> None:
+        if number == 350:
+            raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run.run(interrupted())
+        run.run(WatchedRows(wanted, interrupt))
     report = run.report()
     second, _ = sync(envoke_sandbox, wanted)
 
@@ -113,14 +109,12 @@ def test_a_cancelled_run_stops_soon_and_reports() -> None:
     with Sandbox(contacts(500), latency_s=30) as sandbox:
         run = SyncRun(config_of(sandbox), SyncOptions(strategy="all"))
 
-        def cancelling() -> Iterator[dict[str, Any]]:
-            for number, row in enumerate(contacts(500)):
-                if number == 150:
-                    run.cancel()
-                yield row
+        def cancel(number: int) -> None:
+            if number == 150:
+                run.cancel()
 
         with pytest.raises(EnvokeSyncError, match="stopped"):
-            run.run(cancelling())
+            run.run(WatchedRows(contacts(500), cancel))
 
         assert run.report().reasons == {"stopped": run.report().rows}
 
@@ -147,15 +141,17 @@ def test_a_consent_that_is_revoked_after_all_pages_were_read_is_not_replaced() -
     last = "p299@example.com"
     with Sandbox(contacts(300), faults={"in_refused": 1}) as sandbox:
 
-        def revoking() -> Iterator[dict[str, Any]]:
-            yield from ({**row, "city": "Québec"} for row in contacts(300)[:200])
+        def revoke(number: int) -> None:
+            if number != 200:
+                return
             while not patches(sandbox):  # the account was read, and the first batch is being written
                 time.sleep(0.01)
             body = {"email": last, "consent_status": "Revoked"}
             requests.patch(f"{sandbox.url}/v1/contacts", json=body, auth=AUTH, timeout=10)
-            yield from ({**row, **EXPRESS} for row in contacts(300)[200:])
 
-        report, rejects = sync(sandbox, revoking())
+        rows = [{**row, "city": "Québec"} for row in contacts(300)[:200]]
+        rows += [{**row, **EXPRESS} for row in contacts(300)[200:]]
+        report, rejects = sync(sandbox, WatchedRows(rows, revoke))
 
         assert (report.updated, report.read_by) == (299, "pages")
         assert [(reject.row, reject.reason) for reject in rejects] == [(300, "consent_withdrawn")]
@@ -166,13 +162,11 @@ def test_no_rows_pile_up_while_all_pages_are_read() -> None:
     pages_read = []
     with Sandbox(contacts(300), faults={"in_refused": 1}, latency_s=0.05) as sandbox:
 
-        def rows() -> Iterator[dict[str, Any]]:
-            for number, row in enumerate(contacts(3_000)):
-                if number == 1_500:
-                    pages_read.append(sandbox.stats["by_status"].get("200", 0))
-                yield row
+        def watch(number: int) -> None:
+            if number == 1_500:
+                pages_read.append(sandbox.stats["by_status"].get("200", 0))
 
-        report, _ = sync(sandbox, rows(), on_missing="skip", concurrency=2)
+        report, _ = sync(sandbox, WatchedRows(contacts(3_000), watch), on_missing="skip", concurrency=2)
 
         assert pages_read == [4]  # the snapshot was complete before the rows went on
         assert (report.unchanged, report.skipped) == (300, 2_700)

@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_envoke.exceptions import EnvokePlanError, EnvokeSyncError
 from airflow_provider_envoke.sync import SyncRun
 from airflow_provider_envoke.sync.options import SyncOptions
-from tests.support.sync_runs import config_of, patches
+from tests.support.sync_runs import WatchedRows, config_of, patches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 ROWS = [{"email": f"p{number}@example.com", "city": "Laval" if number % 2 else "Québec"} for number in range(10)]
 
 
-class Readings:
-    """Rows that differ from one reading to the next, and whether each reading was closed."""
+class Reading:
+    """Rows that are read once, such as a query's: how often they were opened and closed."""
 
-    def __init__(self, *readings: list[dict[str, Any]], at_row: Callable[[], None] = lambda: None) -> None:
-        self.readings = iter(readings)
+    def __init__(self, rows: list[dict[str, Any]], at_row: Callable[[], None] = lambda: None) -> None:
+        self.rows = rows
         self.opened = 0
         self.closed = 0
         self.at_row = at_row
@@ -32,7 +32,7 @@ class Readings:
     def __iter__(self) -> Iterator[dict[str, Any]]:
         self.opened += 1
         try:
-            for row in next(self.readings):
+            for row in self.rows:
                 self.at_row()
                 yield row
         finally:
@@ -103,14 +103,18 @@ def test_by_strategy_all_every_row_that_would_be_sent_counts(sandbox: Sandbox) -
     assert run_of(sandbox, strategy="all", max_changes=10).run(ROWS).updated == 10
 
 
-@pytest.mark.parametrize(("limit", "readings"), [(None, 1), (5, 2)])
-def test_only_for_a_limit_the_rows_are_read_twice(sandbox: Sandbox, limit: int | None, readings: int) -> None:
-    rows = Readings(*[ROWS] * readings)
+@pytest.mark.parametrize(("limit", "reads"), [(None, 1), (5, 2)])
+def test_the_rows_are_read_once_also_for_a_limit(sandbox: Sandbox, limit: int | None, reads: int) -> None:
+    rows = Reading(ROWS)
 
     report = run_of(sandbox, max_changes=limit).run(rows)
 
-    assert (rows.opened, rows.closed, report.updated) == (readings, readings, 5)
-    assert report.requests == {"read": readings, "write": 5}
+    assert (rows.opened, rows.closed, report.updated) == (1, 1, 5)
+    assert report.requests == {"read": reads, "write": 5}  # the contacts are compared twice
+
+
+def test_rows_that_can_be_read_only_once_may_have_a_limit(sandbox: Sandbox) -> None:
+    assert run_of(sandbox, max_changes=5).run(iter(ROWS)).updated == 5
 
 
 def test_rejected_rows_are_handed_over_once(sandbox: Sandbox) -> None:
@@ -124,12 +128,33 @@ def test_rejected_rows_are_handed_over_once(sandbox: Sandbox) -> None:
     assert (report.rejected, rejects) == (1, [11])
 
 
-def test_a_table_that_grew_since_it_was_planned_stops_the_run(sandbox: Sandbox) -> None:
+@pytest.mark.parametrize("limit", [4, 0.1])
+def test_the_rejected_rows_of_a_plan_that_is_not_carried_out_are_handed_over(sandbox: Sandbox, limit: Any) -> None:
+    rejects: list[Any] = []
+    run = SyncRun(config_of(sandbox), SyncOptions(max_changes=limit), on_reject=rejects.append)
+
+    with pytest.raises(EnvokePlanError):
+        run.run([*ROWS, {"email": "nobody@example.com", "city": "Laval"}])
+
+    (reject,) = rejects
+    assert (reject.row, reject.key, reject.reason) == (11, "nobody@example.com", "not_found")
+    assert run.report().reasons == {"not_found": 1}
+
+
+def test_contacts_that_were_changed_since_the_plan_stop_the_run(sandbox: Sandbox) -> None:
     everybody = [{**row, "city": "Gatineau"} for row in ROWS]
+    moved = [{**row, "city": "Gatineau" if number < 5 else "Laval"} for number, row in enumerate(ROWS)]
+    passes: list[int] = []
+
+    def move_back(number: int) -> None:
+        if number == 0:
+            passes.append(number)
+            sandbox.reset(moved if len(passes) == 1 else [{**row, "city": "Laval"} for row in ROWS])
+
     run = run_of(sandbox, max_changes=5, concurrency=1)
 
     with pytest.raises(EnvokePlanError, match="5 changes in 10 rows"):
-        run.run(Readings(ROWS, everybody))
+        run.run(WatchedRows(everybody, move_back))
 
     report = run.report()
     assert (report.rows, report.plan_only, report.stopped) == (10, False, "max_changes")
@@ -138,35 +163,35 @@ def test_a_table_that_grew_since_it_was_planned_stops_the_run(sandbox: Sandbox) 
 
 def test_a_run_cancelled_while_it_plans_writes_nothing_and_reports_the_plan(sandbox: Sandbox) -> None:
     run = run_of(sandbox, max_changes=9)
-    rows = Readings(ROWS, ROWS, at_row=run.cancel)
 
     with pytest.raises(EnvokeSyncError, match="stopped"):
-        run.run(rows)
+        run.run(WatchedRows(ROWS, lambda _: run.cancel()))
 
     report = run.report()
     assert (report.rows, report.plan_only, report.stopped) == (10, True, "EnvokeSyncError")
-    assert rows.opened == rows.closed == 1
     assert patches(sandbox) == []
 
 
-def test_a_reading_that_is_given_up_is_closed_though_its_traceback_is_kept(sandbox: Sandbox) -> None:
-    run = SyncRun(config_of(sandbox), SyncOptions(), batch_rows=2)
-    rows = Readings(ROWS, at_row=run.cancel)
+def test_rows_that_are_being_read_when_the_run_is_cancelled_are_closed(sandbox: Sandbox) -> None:
+    run = SyncRun(config_of(sandbox), SyncOptions())
+    rows = Reading(ROWS, at_row=run.cancel)
 
     with pytest.raises(EnvokeSyncError) as caught:
         run.run(rows)
 
-    assert caught.tb is not None
-    assert (rows.opened, rows.closed, run.report().rows) == (1, 1, 2)
+    assert caught.tb is not None  # the frames that it keeps do not keep the rows open
+    assert (rows.opened, rows.closed, run.report().rows) == (1, 1, 0)
+    assert list(sandbox.requests) == []
 
 
-def test_a_reading_that_breaks_is_closed(sandbox: Sandbox) -> None:
+def test_a_reading_that_breaks_is_closed_and_nothing_is_sent(sandbox: Sandbox) -> None:
     def break_off() -> None:
         raise OSError("the database has gone")
 
-    rows = Readings(ROWS, at_row=break_off)
+    rows = Reading(ROWS, at_row=break_off)
 
     with pytest.raises(OSError, match="gone"):
         run_of(sandbox).run(rows)
 
     assert (rows.opened, rows.closed) == (1, 1)
+    assert list(sandbox.requests) == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow_provider_envoke.sandbox.thread import Sandbox
 from airflow_provider_envoke.sync import run
@@ -12,11 +12,9 @@ from airflow_provider_envoke.sync.compare import Decision
 from airflow_provider_envoke.sync.report import Tally
 from airflow_provider_envoke.sync.run import describe_progress
 from tests.support.contacts import contacts
-from tests.support.sync_runs import sync
+from tests.support.sync_runs import WatchedRows, sync
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import pytest
 
 
@@ -40,13 +38,11 @@ def test_a_run_logs_its_progress(monkeypatch: pytest.MonkeyPatch, caplog: pytest
     people = contacts(120)
     with Sandbox(people, latency_s=0.02) as sandbox, caplog.at_level("INFO"):
 
-        def slowly() -> Iterator[dict[str, Any]]:
-            for number, row in enumerate(people):
-                while number == 110 and "rows done" not in caplog.text:
-                    time.sleep(0.001)
-                yield row
+        def wait_for_the_progress(number: int) -> None:
+            while number == 110 and "rows done" not in caplog.text:
+                time.sleep(0.001)
 
-        sync(sandbox, slowly())
+        sync(sandbox, WatchedRows(people, wait_for_the_progress))
 
     assert "rows done" in caplog.text
     assert "p1@example.com" not in caplog.text

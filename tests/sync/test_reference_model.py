@@ -86,16 +86,16 @@ def test_by_email(sandbox: Sandbox, contacts: Any, rows: Any, options: dict[str,
 @given(
     contacts=starting(remote_id=st.sampled_from(["1", "2", "3"]), email=st.sampled_from(EMAILS)),
     rows=rows_of(remote_id=st.sampled_from(["1", "2", "3", "4"]), email=st.sampled_from(EMAILS)),
-    options=options_of(),
+    options=options_of(on_missing=["reject", "create"]),
 )
 def test_by_remote_id_nobody_comes_to_share_an_address(
     unchecked: Sandbox, contacts: Any, rows: Any, options: dict[str, Any]
 ) -> None:
     unchecked.reset(contacts)
 
-    sync(unchecked, rows, keyfield="remote_id", on_missing="create", **options)
+    sync(unchecked, rows, keyfield="remote_id", **options)
 
-    expected = model_by_remote_id(contacts, rows)
+    expected = model_by_remote_id(contacts, rows, options["on_missing"])
     assert by("remote_id", unchecked.contacts) == {key: comparable(contact) for key, contact in expected.items()}
 
 

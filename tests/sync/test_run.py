@@ -119,7 +119,7 @@ REMOTE = [{**ANA, "remote_id": "R1"}, {**BO, "remote_id": "R2"}]
     [
         ([{"remote_id": "R1", "email": "bo@example.com"}], {"shared_email": 1}),
         ([{"remote_id": "R3", "email": "BO@example.com"}], {"shared_email": 1}),
-        ([{"remote_id": "R1", "email": "n@x.ca"}, {"remote_id": "R2", "email": "N@x.ca"}], {"shared_email": 1}),
+        ([{"remote_id": "R1", "email": "n@x.ca"}, {"remote_id": "R2", "email": "N@x.ca"}], {"shared_email": 2}),
         ([{"remote_id": "R1", "email": "n@x.ca"}, {"remote_id": "R2", **MAIL}], {"shared_email": 1}),
         ([{"remote_id": "R1", "email": "ANA@example.com"}], {}),
     ],

@@ -10,7 +10,7 @@ import pytest
 
 from airflow_provider_envoke.exceptions import EnvokeConfigError
 from airflow_provider_envoke.sync import EnvokeConfig, SyncOptions, SyncRun
-from airflow_provider_envoke.sync.threads import LoopThread
+from airflow_provider_envoke.sync.loop import LoopThread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

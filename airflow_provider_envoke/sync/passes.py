@@ -1,18 +1,15 @@
-"""
-The two threads of a run: the caller's reads the rows, the other one runs the event loop that sends the requests.
-"""
+"""A run: its rows are kept and scanned, and then go through one to three passes."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import threading
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import closing, nullcontext
-from dataclasses import replace
-from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import ExitStack, closing, nullcontext
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_envoke.exceptions import (
     EnvokeConfigError,
@@ -20,23 +17,25 @@ from airflow_provider_envoke.exceptions import (
     EnvokePlanError,
     EnvokeSyncError,
 )
+from airflow_provider_envoke.sync.loop import LoopThread
 from airflow_provider_envoke.sync.options import exceeds, read_limit
-from airflow_provider_envoke.sync.report import Tally
-from airflow_provider_envoke.sync.rows import BATCH_ROWS
-from airflow_provider_envoke.sync.run import SyncPass
+from airflow_provider_envoke.sync.report import Reject, Tally
+from airflow_provider_envoke.sync.rows import BATCH_ROWS, TableScan
+from airflow_provider_envoke.sync.run import PROGRESS_EVERY_S, SyncPass
+from airflow_provider_envoke.sync.spool import RowSpool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from typing import TypeAlias
 
     from airflow_provider_envoke.envoke.config import EnvokeConfig
+    from airflow_provider_envoke.sync.compare import DesiredContact
     from airflow_provider_envoke.sync.options import SyncOptions
-    from airflow_provider_envoke.sync.report import Reject, SyncReport
+    from airflow_provider_envoke.sync.report import SyncReport
+
+    KeptRows: TypeAlias = Sequence[Mapping[str, Any]] | RowSpool
 
 log = logging.getLogger(__name__)
-
-T = TypeVar("T")
-
-_CHECK_EVERY_S = 0.2
 
 
 class SyncRun:
@@ -46,14 +45,15 @@ class SyncRun:
     The caller's thread reads the rows, so that database drivers and signals (SIGTERM, a task's timeout) work as
     usual. Whatever interrupts it also stops the requests, and :meth:`report` then says what was done.
 
-    With ``max_changes`` there are two passes: the first plans all rows and writes nothing, the second reads the
-    rows again and writes. ``on_reject`` is called in the second one only.
+    All rows are read before the first request. Then they go through one pass; with ``max_changes`` a pass goes
+    before it that plans and writes nothing; if rows with different keys have the same new email address, another
+    one before finds out which of them would get it.
 
-    Its state: the current pass, the report of the plan, the time, why it stopped, and whether :meth:`cancel` was
-    called.
+    Its state: the scan, the current pass, the report of the plan, the requests of earlier passes, the time, why it
+    stopped, and whether :meth:`cancel` was called.
 
-    :param on_reject: called, in the other thread, with each row that is rejected. Its key is personal data.
-    :param total_rows: how many rows there are, if known, for the progress in the log.
+    :param on_reject: called with each row that the report counts as rejected. Its key is personal data.
+    :param total_rows: how many rows there are, if known, for the progress in the log while they are read.
     :param batch_rows: how many rows are read and compared together, 1 to 99.
     """
 
@@ -74,8 +74,10 @@ class SyncRun:
         self._total_rows = total_rows
         self._batch_rows = batch_rows
         self._max_changes = None if options.max_changes is None else read_limit("max_changes", options.max_changes)
+        self._scan: TableScan
         self._pass: SyncPass | None = None
         self._plan: SyncReport | None = None
+        self._earlier_requests: Counter[str] = Counter()
         self._started_s = time.monotonic()
         self._seconds = 0.0
         self._stopped = ""
@@ -85,7 +87,7 @@ class SyncRun:
         """
         Bring the rows into Envoke, and return the report when every row has its outcome.
 
-        :param rows: column -> value; read a batch at a time, once, or twice with ``max_changes``.
+        :param rows: column -> value. A list is used as it is; anything else is read once, into a temporary file.
         :raises EnvokeAuthError: if the credentials are rejected.
         :raises EnvokeTransientError: if the service is down.
         :raises EnvokeDataError: if ``rows`` holds something other than dicts.
@@ -94,10 +96,10 @@ class SyncRun:
         """
         self._started_s = time.monotonic()
         try:
-            if self._max_changes is None:
-                self._run_pass(self._options, rows)
-            else:
-                self._run_within(self._max_changes, rows)
+            with ExitStack() as files:
+                kept = self._keep(rows, files)
+                self._scan = files.enter_context(closing(TableScan(self._options)))
+                self._run_passes(kept)
         except BaseException as error:
             self._stopped = "max_changes" if isinstance(error, EnvokePlanError) else type(error).__name__
             raise
@@ -113,47 +115,94 @@ class SyncRun:
         """Return the outcome of the rows, or the plan that stopped the run; also after :meth:`run` has raised."""
         seconds = self._seconds or time.monotonic() - self._started_s
         if self._pass is not None:
-            return self._pass.report(self._plan, seconds, self._stopped)
+            return self._pass.report(self._earlier_requests, seconds, self._stopped)
         return Tally().report(
-            requests={},
+            requests=self._earlier_requests,
             read_by="nothing",
             seconds=seconds,
             plan_only=self._options.plan_only,
             stopped=self._stopped,
         )
 
-    def _run_within(self, max_changes: float, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Plan all rows. If the plan is within the limit, read them again and write them."""
-        if isinstance(rows, Iterator) and not self._options.plan_only:
-            raise EnvokeConfigError(
-                "max_changes reads the rows twice, but an iterator can be read only once. Pass a list, or an "
-                "object whose __iter__ starts over."
+    def _keep(self, rows: Iterable[Mapping[str, Any]], files: ExitStack) -> KeptRows:
+        """Return the rows so that they can be read again; what was opened to read them is closed."""
+        if isinstance(rows, list | tuple):
+            return rows
+        spool = files.enter_context(RowSpool())
+        logged_s = time.monotonic()
+        with _opened(rows) as iterator:
+            for row in _checked(iterator):
+                spool.add(row)
+                self._check_while_waiting()
+                if time.monotonic() - logged_s >= PROGRESS_EVERY_S:
+                    logged_s = time.monotonic()
+                    of = "" if self._total_rows is None else f" of {self._total_rows}"
+                    log.info("%d%s rows read.", len(spool), of)
+        return spool
+
+    def _run_passes(self, rows: KeptRows) -> None:
+        if self._scan.needed:
+            for number, row in enumerate(_checked(rows), start=1):
+                self._scan.scan_row(number, row)
+                self._check_while_waiting()
+        if self._scan.emails.any_shared:
+            self._find_new_holders(rows)
+        if self._max_changes is not None and not self._options.plan_only:
+            self._plan_within(self._max_changes, rows)
+        self._pass = self._new_pass(self._options, self._on_reject, len(rows))
+        self._run_pass(self._pass, rows)
+        if self._max_changes is not None and self._options.plan_only:
+            check_changes(self.report(), self._max_changes)
+
+    def _find_new_holders(self, rows: KeptRows) -> None:
+        """Tell the scan which of the rows that share an email address would give it to their contacts."""
+        current = self._new_pass(
+            replace(self._options, plan_only=True), lambda _: None, None, only=self._scan.shares_email
+        )
+        try:
+            self._run_pass(current, rows)
+        finally:
+            self._earlier_requests += current.requests
+
+    def _plan_within(self, max_changes: float, rows: KeptRows) -> None:
+        """Plan all rows. If the run ends with the plan, its rejected rows are told to ``on_reject``."""
+        with RowSpool() as rejects:
+            self._pass = self._new_pass(
+                replace(self._options, plan_only=True), lambda reject: rejects.add(asdict(reject)), len(rows)
             )
-        self._run_pass(replace(self._options, plan_only=True), rows)
-        plan = replace(self.report(), stopped="")
-        check_changes(plan, max_changes)
-        if self._options.plan_only:
-            return
+            try:
+                self._run_pass(self._pass, rows)
+                self._plan = plan = self.report()
+                check_changes(plan, max_changes)
+            except BaseException:
+                for reject in rejects:
+                    self._on_reject(Reject(**reject))
+                raise
+        self._earlier_requests += self._pass.requests
         log.info(
-            "The plan changes %d of %d rows, within max_changes=%g. Reading the rows again to write them.",
+            "The plan changes %d of %d rows, within max_changes=%g. Writing them.",
             plan.changes,
             plan.rows,
             max_changes,
         )
-        self._plan, self._total_rows = plan, plan.rows
-        self._run_pass(self._options, rows)
 
-    def _run_pass(self, options: SyncOptions, rows: Iterable[Mapping[str, Any]]) -> None:
-        is_last = options.plan_only == self._options.plan_only
-        on_reject = self._on_reject if is_last else lambda _: None
-        with _opened(rows) as iterator, LoopThread() as loop:
-            self._pass = current = SyncPass(self._config, options, on_reject, self._total_rows)
+    def _new_pass(
+        self,
+        options: SyncOptions,
+        on_reject: Callable[[Reject], None],
+        total_rows: int | None,
+        only: Callable[[DesiredContact], bool] | None = None,
+    ) -> SyncPass:
+        return SyncPass(self._config, options, self._scan, on_reject, total_rows, only)
+
+    def _run_pass(self, current: SyncPass, rows: Iterable[Mapping[str, Any]]) -> None:
+        with LoopThread() as loop:
             loop.call(current.open())
             # Rows that are read and not taken yet. The other thread does everything else with a row: two threads
             # that compute would only take turns.
             waiting: list[Mapping[str, Any]] = []
             try:
-                for row in _checked(iterator):
+                for row in _checked(rows):
                     waiting.append(row)
                     if len(waiting) == self._batch_rows:
                         self._check_while_waiting()
@@ -176,7 +225,7 @@ class SyncRun:
         self._check_overrun()
 
     def _check_overrun(self) -> None:
-        """Stop a run that changes more than planned: the table may have changed since."""
+        """Stop a run that changes more than planned: the contacts may have changed since."""
         # With on_duplicate="last" one contact may change several times, which the plan cannot see.
         if self._plan is None or self._pass is None or self._max_changes is None:
             return
@@ -201,8 +250,8 @@ def check_overrun(changes: int, plan: SyncReport, max_changes: float) -> None:
     if not exceeds(changes, max_changes, plan.rows):
         return
     raise EnvokePlanError(
-        f"The plan had {plan.changes} changes in {plan.rows} rows, but the data has changed since; stopped after "
-        f"{changes} changes (max_changes={max_changes:g}). Check the table before you run it again."
+        f"The plan had {plan.changes} changes in {plan.rows} rows, but the contacts have changed since; stopped "
+        f"after {changes} changes (max_changes={max_changes:g}). Check the contacts before you run it again."
     )
 
 
@@ -225,67 +274,3 @@ def _checked(rows: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
                 "no column names). Correct the rows and run again, which is safe."
             )
         yield row
-
-
-class LoopThread:
-    """
-    Runs coroutines beside the caller's thread. Its state is the loop and its thread.
-
-    A signal raises in the caller's thread, which waits outside the loop: inside, the exception could end up in any
-    coroutine.
-    """
-
-    def __init__(self) -> None:
-        self._loop = _Loop()
-        self._loop.set_debug(False)  # asyncio's debug mode logs what its tasks return, which is personal data
-        self._thread = threading.Thread(target=self._loop.run_forever, name="envoke-sync", daemon=True)
-
-    def __enter__(self) -> LoopThread:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.call(_cancel_others())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-    def call(self, coroutine: Coroutine[Any, Any, T], while_waiting: Callable[[], None] = lambda: None) -> T:
-        """
-        Run a coroutine and return its result.
-
-        :param while_waiting: called several times a second; what it raises ends the waiting, not the coroutine.
-        """
-        # Not a concurrent.futures.Future: a signal that raises while its lock is held would leave it locked.
-        ended: SimpleQueue[asyncio.Task[T]] = SimpleQueue()
-
-        def end(task: asyncio.Task[T]) -> None:
-            if not task.cancelled():
-                task.exception()  # or asyncio logs it, if the caller has stopped waiting
-            ended.put(task)
-
-        def start() -> None:
-            self._loop.create_task(coroutine).add_done_callback(end)
-
-        self._loop.call_soon_threadsafe(start)
-        while True:
-            try:
-                return ended.get(timeout=_CHECK_EVERY_S).result()
-            except Empty:
-                while_waiting()
-
-
-class _Loop(asyncio.SelectorEventLoop):
-    """Reads with small buffers: asyncio allocates 256 KiB for each read, which is slow outside the main thread."""
-
-    async def create_connection(self, *arguments: Any, **options: Any) -> Any:
-        transport, protocol = await super().create_connection(*arguments, **options)
-        transport.max_size = 16 * 1024  # type: ignore[attr-defined]
-        return transport, protocol
-
-
-async def _cancel_others() -> None:
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in others:
-        task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
