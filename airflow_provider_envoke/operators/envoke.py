@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections import Counter
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator
 
 from airflow_provider_envoke.envoke.fields import resolve_key
-from airflow_provider_envoke.envoke.messages import check_choice, describe, mask_emails, shown_name
+from airflow_provider_envoke.envoke.messages import check_choice, describe, mask_emails
 from airflow_provider_envoke.envoke.requests import REMOTE_ID_WARNING, create_missing, update_contact
 from airflow_provider_envoke.exceptions import EnvokeConfigError, EnvokeDataError, EnvokeNotFoundError
 from airflow_provider_envoke.hooks.envoke import EnvokeHook
@@ -19,6 +18,8 @@ from airflow_provider_envoke.operators._outcome import count_update, fail_withou
 from airflow_provider_envoke.operators._sync import BaseEnvokeSyncOperator
 from airflow_provider_envoke.operators._templated import check_rendered_nulls, read_payload, read_rows
 from airflow_provider_envoke.payload.build import Nulls, OnOverlong, PayloadRules, build_payload
+from airflow_provider_envoke.payload.columns import column_names, row_as_dict
+from airflow_provider_envoke.payload.mapping import FieldMap
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -137,7 +138,7 @@ class EnvokeUpdateContactOperator(BaseOperator):
         rules = PayloadRules(self.nulls, self.on_overlong, self.extra_fields)
         row = read_payload(self.payload)
         check_rendered_nulls(row)
-        return build_payload(row, rules)
+        return build_payload(FieldMap().apply(row, rules.extra_fields), rules)
 
     def _update(self) -> dict[str, Any]:
         payload = self._build_payload()
@@ -234,22 +235,8 @@ def rows_as_dicts(cursor: Any) -> list[dict[str, Any]]:
     Use it as the ``handler`` of ``SQLExecuteQueryOperator``: Airflow's own handlers return tuples, without the
     column names that a payload needs.
 
-    :param cursor: a DB-API 2.0 cursor that has run a query.
+    :param cursor: a DB-API 2.0 cursor that has run a query; its rows may be of any type.
     :raises EnvokeDataError: if the statement returned no columns, or two with the same name.
     """
     names = column_names(cursor)
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-
-
-def column_names(cursor: Any) -> list[str]:
-    """Return the names of a cursor's columns, as the database spells them; see :func:`rows_as_dicts`."""
-    if not cursor.description:
-        raise EnvokeDataError("The SQL statement returned no columns. It must be a query (SELECT …).")
-    names = [column[0] for column in cursor.description]
-    twice = sorted(name for name, count in Counter(names).items() if count > 1)
-    if twice:
-        raise EnvokeDataError(
-            f"The SQL query returns more than one column named {', '.join(map(shown_name, twice))}. Give each "
-            "column its own name (SELECT … AS …)."
-        )
-    return names
+    return [row_as_dict(row, names) for row in cursor.fetchall()]

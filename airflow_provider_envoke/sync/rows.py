@@ -75,7 +75,8 @@ class RowReader:
         self._row += 1
         keyfield = self._options.keyfield
         try:
-            payload = build_payload(self._options.fields.apply(row), self._options.rules)
+            rules = self._options.rules
+            payload = build_payload(self._options.fields.apply(row, rules.extra_fields), rules)
         except Exception as error:  # a driver's own types may raise anything: one row does not end the run
             return DesiredContact(self._row, _shown_key(row, self._options), {}), _rejected(error), False
         key = match_key(keyfield, payload.get(keyfield))
@@ -205,6 +206,7 @@ def _rejected(error: Exception) -> Decision:
 def _shown_key(row: Mapping[str, Any], options: SyncOptions) -> str:
     """Return a rejected row's key as far as it can be read, for the rejects file only."""
     try:
-        return match_key(options.keyfield, options.fields.apply(row).get(options.keyfield))[:80]
+        fields = options.fields.apply(row, options.rules.extra_fields)
+        return match_key(options.keyfield, fields.get(options.keyfield))[:80]
     except Exception:
         return ""
