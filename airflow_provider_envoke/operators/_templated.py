@@ -66,6 +66,8 @@ def read_rows(value: Any) -> Iterable[Any]:
     """
     if isinstance(value, str):
         value = _parse("rows", value)
+    if value is None:
+        raise EnvokeDataError("rows is None: the upstream task returned nothing, or the task id is wrong.")
     if callable(getattr(value, "to_dicts", None)):  # polars
         value = value.to_dicts()
     elif callable(getattr(value, "to_dict", None)) and hasattr(value, "columns"):  # pandas

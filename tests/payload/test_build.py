@@ -158,7 +158,8 @@ def test_consent_is_sent_in_its_documented_spelling(spelling: str, status: str) 
 
 ADDRESSES = [
     "a@b.c", "Jon+tag@doe.com", "o'brien@doe.ie", "zoë@exämple.com", "\u00a0a@b.c\n", '"jon.doe"@doe.com',
-    "a..b@c.d", "a.@b.c", "a@sub-domain.b.c", "a@xn--exmple-cua.com", "a@1.2", "a@\u4f8b\u3048.\u30c6\u30b9\u30c8", "a@b_c.d",
+    "a..b@c.d", "a.@b.c", "a@sub-domain.b.c", "a@xn--exmple-cua.com", "a@1.2",
+    "a@\u4f8b\u3048.\u30c6\u30b9\u30c8", "a@b_c.d",
     "a@\u0909\u0926\u093e\u0939\u0930\u0923.\u092d\u093e\u0930\u0924",
 ]  # fmt: skip
 
