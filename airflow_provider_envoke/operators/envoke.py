@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     from airflow.providers.common.compat.sdk import Context, XComArg
     from airflow.providers.openlineage.extractors import OperatorLineage
-    from jinja2 import Environment
 
     from airflow_provider_envoke.envoke.fields import Keyfield
 
@@ -229,7 +228,7 @@ class EnvokeSyncContactsOperator(BaseEnvokeSyncOperator):
         self.rows = rows
         self._may_have_templates = False
 
-    def render_template_fields(self, context: Context, jinja_env: Environment | None = None) -> None:
+    def render_template_fields(self, context: Context, jinja_env: Any = None) -> None:
         """Render the templates, after a look at whether ``rows`` can have any: an ``XComArg`` has none."""
         self._may_have_templates = isinstance(self.rows, list | tuple)
         super().render_template_fields(context, jinja_env)
