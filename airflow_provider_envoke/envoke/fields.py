@@ -86,7 +86,9 @@ def describe_unknown_field(name: object) -> str:
     if name in READ_ONLY_FIELDS:
         return "read-only in Envoke; remove it"
     if lower in CONTACT_FIELDS:
-        return f'not a contact field; the field is named {lower}: write AS "{lower}", or use field_map'
+        return (
+            f"not a contact field; the field is named {lower}: use that name, or map a column to it with field_map"
+        )
     return (
         "not a documented contact field (write a custom field as custom_fields.NAME; list a field that is newer "
         "than this provider in extra_fields)"

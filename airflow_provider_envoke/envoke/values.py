@@ -4,7 +4,7 @@ Converts the values of a warehouse to the text that the API accepts.
 ============================  ==========================================================================
 value in the warehouse        what is sent
 ============================  ==========================================================================
-``str``                       unchanged: ``"007"`` and ``"H2G 1A7"`` keep their form
+``str``                       unchanged: ``"007"`` and ``"H2G 1A7"`` keep their form; payloads are trimmed
 ``bool``                      ``"true"`` or ``"false"``
 ``int``                       its digits
 ``float``                     shortest plain decimal; a whole number without ``.0``: ``42.0`` is ``"42"``

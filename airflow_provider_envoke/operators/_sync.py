@@ -17,6 +17,7 @@ from airflow_provider_envoke.operators._outcome import (
     push_report,
     rejects_file,
 )
+from airflow_provider_envoke.operators._templated import check_rendered_arguments
 from airflow_provider_envoke.payload.build import PayloadRules
 from airflow_provider_envoke.payload.mapping import FieldMap
 from airflow_provider_envoke.sync.options import SyncOptions, read_limit
@@ -173,6 +174,7 @@ class BaseEnvokeSyncOperator(BaseOperator):
         """
         with fail_without_retry():
             check_choice("on_empty", self.on_empty, get_args(OnEmpty))
+            check_rendered_arguments(self)
             max_rejects = read_limit("max_rejects", self.max_rejects)
             if self.keyfield == "remote_id":
                 self.log.warning(REMOTE_ID_WARNING)

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import ast
-from typing import Any
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_envoke.envoke.messages import Violation, describe
+from airflow_provider_envoke.envoke.fields import GROUPS
+from airflow_provider_envoke.envoke.messages import Violation, describe, shown_name
 from airflow_provider_envoke.envoke.values import read_json_object
 from airflow_provider_envoke.exceptions import EnvokeDataError
+from airflow_provider_envoke.payload.columns import check_unique
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _MAX_DOTS = 5  # packages above a class, in a message
 
@@ -22,6 +29,7 @@ _NO_COLUMN_NAMES = (
 
 # What templates render a missing value to. It must not be written into a contact.
 _RENDERED_NULLS = frozenset({"None", "nan", "NaN", "NaT", "<NA>"})
+_NULLS_INSTEAD = "check the template and its XCom, or pass the value itself as an XComArg"
 
 
 def read_payload(value: object) -> dict[str, Any]:
@@ -47,39 +55,90 @@ def read_payload(value: object) -> dict[str, Any]:
     return value
 
 
-def read_rows(value: object) -> list[dict[str, Any]]:
-    """Return the list of dicts that an operator's ``rows`` argument stands for; see :func:`read_payload`."""
+def read_rows(value: Any) -> Iterable[Any]:
+    """
+    Return the rows that an operator's ``rows`` argument stands for; they are not copied, and not checked.
+
+    It may be any iterable, such as the lazy sequence that Airflow passes for the output of a mapped task, a pandas
+    or polars ``DataFrame``, or a text, as in :func:`read_payload`.
+
+    :raises EnvokeDataError: if it is anything else, or a data frame with two columns of one name.
+    """
     if isinstance(value, str):
         value = _parse("rows", value)
-    if not isinstance(value, list | tuple):
-        raise EnvokeDataError(f"rows must be a list of dicts, not {type(value).__name__}.")
-    for number, row in enumerate(value, start=1):
-        if not isinstance(row, dict):
-            raise EnvokeDataError(
-                f"rows must be a list of dicts, but row {number} is {type(row).__name__}. {_NO_COLUMN_NAMES}"
-            )
-    return list(value)
+    if value is None:
+        raise EnvokeDataError("rows is None: the upstream task returned nothing, or the task id is wrong.")
+    if callable(getattr(value, "to_dicts", None)):  # polars
+        value = value.to_dicts()
+    elif callable(getattr(value, "to_dict", None)) and hasattr(value, "columns"):  # pandas
+        check_unique("The data frame has", value.columns, "(DataFrame.rename)")
+        value = value.to_dict("records")
+    if not isinstance(value, Iterable) or isinstance(value, str | bytes | Mapping):
+        raise EnvokeDataError(f"rows must be an iterable of dicts, such as a list, not {type(value).__name__}.")
+    return value
 
 
-def check_rendered_nulls(payload: dict[str, Any]) -> None:
+def check_rendered_nulls(argument: str, value: object) -> None:
     """
-    Refuse the texts that templates render missing values to, before "Hello None" is sent.
+    Refuse the texts that templates render missing values to, before "None" is sent as somebody's name.
 
+    :param argument: the operator's argument, for the message.
+    :param value: what it rendered to: a text, or a dict of field -> value.
     :raises EnvokeDataError: naming each field that holds one.
     """
-    flat = {
-        f"{name}.{member}" if member else str(name): text
-        for name, value in payload.items()
-        for member, text in (value.items() if isinstance(value, dict) else ((None, value),))
-    }
-    message = "a template rendered a missing value to a text such as None; pass the row itself instead"
+    texts = _texts_in(value) if isinstance(value, Mapping) else [(argument, value)]
+    message = f"a template in {argument} rendered a missing value to a text such as None; {_NULLS_INSTEAD}"
     violations = [
         Violation(name, "rendered_null", message)
-        for name, text in flat.items()
+        for name, text in texts
         if isinstance(text, str) and text.strip() in _RENDERED_NULLS
     ]
     if violations:
         raise EnvokeDataError(describe(violations), tuple(violations))
+
+
+def check_rendered_rows(rows: Iterable[Any]) -> None:
+    """Refuse rows that are written in a DAG and hold a rendered null; see :func:`check_rendered_nulls`."""
+    for number, row in enumerate(rows, start=1):
+        if isinstance(row, Mapping):
+            check_rendered_nulls(f"row {number} of rows", row)
+
+
+def check_rendered_arguments(task: Any) -> None:
+    """
+    Refuse the rendered nulls in what both sync operators share; see :func:`check_rendered_nulls`.
+
+    The other templated arguments are refused as unknown words, numbers or connections.
+    """
+    check_rendered_nulls("static_fields", task.static_fields)
+    check_rendered_nulls("rejects_path", task.rejects_path)
+    if isinstance(task.field_map, Mapping):
+        check_rendered_nulls("field_map", {str(target): "" for target in task.field_map.values()})
+
+
+def _texts_in(fields: Mapping[Any, object]) -> Iterator[tuple[str, object]]:
+    """Yield everything that could be a rendered null, with its field: values, and names and values of members."""
+    for name, value in fields.items():
+        yield shown_name(name), value
+        group, dot, member = name.partition(".") if isinstance(name, str) else ("", "", "")
+        if dot:
+            yield shown_name(name), member
+        elif group.lower() in GROUPS:
+            yield from _texts_in_group(group, value)
+
+
+def _texts_in_group(group: str, value: object) -> Iterator[tuple[str, object]]:
+    if isinstance(value, str):
+        with suppress(EnvokeDataError):  # whoever builds the payload reports it
+            value = read_json_object(value)
+    if isinstance(value, Mapping):
+        for member, text in value.items():
+            label = shown_name(f"{group}.{member}")
+            yield label, member
+            yield label, text
+    elif isinstance(value, list | tuple | set | frozenset):
+        for member in value:
+            yield group, member
 
 
 def _parse(argument: str, text: str) -> Any:

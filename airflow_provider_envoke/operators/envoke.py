@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import json
 import time
-from collections import Counter
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator
 
 from airflow_provider_envoke.envoke.fields import resolve_key
-from airflow_provider_envoke.envoke.messages import check_choice, describe, mask_emails, shown_name
+from airflow_provider_envoke.envoke.messages import check_choice, describe, mask_emails
 from airflow_provider_envoke.envoke.requests import REMOTE_ID_WARNING, create_missing, update_contact
 from airflow_provider_envoke.exceptions import EnvokeConfigError, EnvokeDataError, EnvokeNotFoundError
 from airflow_provider_envoke.hooks.envoke import EnvokeHook
 from airflow_provider_envoke.operators._lineage import operator_lineage
 from airflow_provider_envoke.operators._outcome import count_update, fail_without_retry
 from airflow_provider_envoke.operators._sync import BaseEnvokeSyncOperator
-from airflow_provider_envoke.operators._templated import check_rendered_nulls, read_payload, read_rows
+from airflow_provider_envoke.operators._templated import (
+    check_rendered_nulls,
+    check_rendered_rows,
+    read_payload,
+    read_rows,
+)
 from airflow_provider_envoke.payload.build import Nulls, OnOverlong, PayloadRules, build_payload
+from airflow_provider_envoke.payload.columns import column_names, row_as_dict
+from airflow_provider_envoke.payload.mapping import FieldMap
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from airflow.providers.common.compat.sdk import Context, XComArg
     from airflow.providers.openlineage.extractors import OperatorLineage
@@ -135,9 +141,9 @@ class EnvokeUpdateContactOperator(BaseOperator):
     def _build_payload(self) -> dict[str, Any]:
         check_choice("on_missing", self.on_missing, get_args(OnMissing))
         rules = PayloadRules(self.nulls, self.on_overlong, self.extra_fields)
-        row = read_payload(self.payload)
-        check_rendered_nulls(row)
-        return build_payload(row, rules)
+        fields = FieldMap().apply(read_payload(self.payload), rules.extra_fields)
+        check_rendered_nulls("payload", fields)
+        return build_payload(fields, rules)
 
     def _update(self) -> dict[str, Any]:
         payload = self._build_payload()
@@ -205,26 +211,36 @@ def _field_names(payload: dict[str, Any]) -> list[str]:
 
 class EnvokeSyncContactsOperator(BaseEnvokeSyncOperator):
     """
-    Bring a list of dicts from XCom into Envoke, sending only what changed.
+    Bring rows from XCom into Envoke, sending only what changed.
 
     The other arguments are those of :class:`~airflow_provider_envoke.operators._sync.BaseEnvokeSyncOperator`.
 
-    :param rows: a list of dicts, column -> value: an ``XComArg`` such as ``query.output``, or a template that
-        renders to JSON or to the ``repr`` of such a list. (templated)
+    :param rows: dicts, column -> value: a list or any other iterable; an ``XComArg`` such as ``query.output``, or
+        that of a mapped task, whose instances each return a row; a pandas or polars ``DataFrame``; or a template
+        that renders to JSON or to the ``repr`` of a list. (templated)
     """
 
     template_fields: Sequence[str] = ("rows", *BaseEnvokeSyncOperator.template_fields)
     template_fields_renderers = {"rows": "json", **BaseEnvokeSyncOperator.template_fields_renderers}  # noqa: RUF012
 
-    def __init__(self, *, rows: list[dict[str, Any]] | str | XComArg, **kwargs: Any) -> None:
+    def __init__(self, *, rows: Iterable[Mapping[str, Any]] | str | XComArg, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.rows = rows
+        self._may_have_templates = False
+
+    def render_template_fields(self, context: Context, jinja_env: Any = None) -> None:
+        """Render the templates, after a look at whether ``rows`` can have any: an ``XComArg`` has none."""
+        self._may_have_templates = isinstance(self.rows, list | tuple)
+        super().render_template_fields(context, jinja_env)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Bring the rows into Envoke, and return the report; see :meth:`BaseEnvokeSyncOperator.sync`."""
         with fail_without_retry():
             rows = read_rows(self.rows)
-        return self.sync(context, rows, total_rows=len(rows))
+            if self._may_have_templates or isinstance(self.rows, str):
+                check_rendered_rows(rows)
+        total_rows = len(rows) if isinstance(rows, list | tuple) else None  # asking a lazy sequence is a request
+        return self.sync(context, rows, total_rows=total_rows)
 
 
 def rows_as_dicts(cursor: Any) -> list[dict[str, Any]]:
@@ -234,22 +250,8 @@ def rows_as_dicts(cursor: Any) -> list[dict[str, Any]]:
     Use it as the ``handler`` of ``SQLExecuteQueryOperator``: Airflow's own handlers return tuples, without the
     column names that a payload needs.
 
-    :param cursor: a DB-API 2.0 cursor that has run a query.
+    :param cursor: a DB-API 2.0 cursor that has run a query; its rows may be of any type.
     :raises EnvokeDataError: if the statement returned no columns, or two with the same name.
     """
     names = column_names(cursor)
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-
-
-def column_names(cursor: Any) -> list[str]:
-    """Return the names of a cursor's columns, as the database spells them; see :func:`rows_as_dicts`."""
-    if not cursor.description:
-        raise EnvokeDataError("The SQL statement returned no columns. It must be a query (SELECT …).")
-    names = [column[0] for column in cursor.description]
-    twice = sorted(name for name, count in Counter(names).items() if count > 1)
-    if twice:
-        raise EnvokeDataError(
-            f"The SQL query returns more than one column named {', '.join(map(shown_name, twice))}. Give each "
-            "column its own name (SELECT … AS …)."
-        )
-    return names
+    return [row_as_dict(row, names) for row in cursor.fetchall()]

@@ -31,7 +31,9 @@ OnOverlong = Literal["reject", "truncate"]
 # address, a key or a consent.
 _NEVER_CLEARED = frozenset({"id", "email", "remote_id", "consent_status", "consent_description"})
 _CUSTOM_FIELD_NAME = re.compile(r"[A-Za-z0-9_]+")  # article 1697226
-_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
+# A domain has a dot, also an internationalized one, and no ASCII punctuation but hyphens and underscores.
+_LABEL = r"[^@\s.!-,/:-?\[-^`{-~]+"
+_EMAIL = re.compile(rf"[^@\s]+@(?:{_LABEL}\.)+{_LABEL}")
 
 _STATUSES = ", ".join(CONSENT_STATUSES)
 
@@ -72,7 +74,8 @@ def build_payload(row: Mapping[str, Any], rules: PayloadRules) -> dict[str, Any]
     """
     Convert the values of a row, field name -> value, and check them against the documented fields.
 
-    A name may be a member of a group: ``custom_fields.plan``, ``interests.Newsletter``.
+    A name may be a member of a group: ``custom_fields.plan``, ``interests.Newsletter``. Text loses its leading and
+    trailing whitespace; text that is nothing else is empty.
 
     :raises EnvokeDataError: with all violations of the row; the message contains no values.
     """
@@ -127,14 +130,15 @@ class _PayloadBuilder:
             self._reject(name, "unknown_field", describe_unknown_field(name))
 
     def _text(self, name: str, value: object) -> str | None:
-        """Return the text of a value; ``None`` if the field is left out or was rejected."""
+        """Return the text of a value, trimmed; ``None`` if the field is left out or was rejected."""
         try:
             text = as_text(value)
         except ValueError as error:
             self._reject(name, "invalid_value", str(error))
             return None
-        is_left_out = text is not None and name in _NEVER_CLEARED and not text.strip()
-        return None if is_left_out else text
+        if text is not None:
+            text = text.strip()  # databases pad CHAR columns with spaces
+        return None if text == "" and name in _NEVER_CLEARED else text
 
     def _put_text(self, name: str, value: object, field: ContactField) -> None:
         before = len(self.violations)
@@ -152,16 +156,15 @@ class _PayloadBuilder:
 
     def _shorten(self, name: str, text: str, field: ContactField, max_length: int) -> str:
         if self.rules.on_overlong == "truncate" and field.truncatable:
-            return text[:max_length]
+            return text[:max_length].rstrip()
         hint = " (on_overlong='truncate' shortens it)" if field.truncatable else ""
         self._reject(name, "overlong", f"{len(text)} characters, but the maximum is {max_length}{hint}")
         return text
 
     def _put_email(self, name: str, value: object, field: ContactField) -> None:
-        text = self._text(name, value)
-        if text is None:
+        address = self._text(name, value)
+        if address is None:
             return
-        address = text.strip()
         if not (address.isprintable() and _EMAIL.fullmatch(address)):
             self._reject(name, "invalid_email", "not a valid email address")
         else:
@@ -169,7 +172,7 @@ class _PayloadBuilder:
 
     def _put_id(self, name: str, value: object, _: ContactField) -> None:
         try:
-            number = as_contact_id(value)
+            number = as_contact_id(value.strip() if isinstance(value, str) else value)
         except ValueError as error:
             self._reject(name, "invalid_id", str(error))
         else:

@@ -5,18 +5,29 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_envoke.envoke.messages import quoted
+from airflow_provider_envoke.envoke.messages import describe, quoted
 from airflow_provider_envoke.exceptions import EnvokeConfigError, EnvokeDataError
+from airflow_provider_envoke.payload.columns import Matches, match_fields, match_map, row_as_dict
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
 
 _MAX_LISTED = 50
+_MAX_REMEMBERED = 64
+
+_SAME_NAMES: Mapping[str, str] = {}  # stands for: every column fills the field of its name
 
 
 @dataclass(frozen=True, slots=True)
 class FieldMap:
     """
     Map columns to fields, before :func:`airflow_provider_envoke.payload.build.build_payload`.
+
+    Names are matched exactly if possible, and otherwise without regard to case.
+
+    Its state: the matches for the columns of earlier rows, because a table's rows all have the same columns.
 
     :param columns: column -> field, such as ``custom_fields.plan`` or ``interests.Newsletter``. Other columns are
         left out. Empty: every column is written to the field of the same name.
@@ -26,6 +37,7 @@ class FieldMap:
 
     columns: Mapping[str, str] = field(default_factory=dict)
     static: Mapping[str, Any] = field(default_factory=dict)
+    _remembered: dict[Any, Mapping[str, str]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         _check_names("field_map", self.columns, "column -> field")
@@ -40,27 +52,60 @@ class FieldMap:
                 f"field_map and static_fields fill {names} more than once. Keep one source for each field."
             )
 
-    def apply(self, row: Mapping[str, Any]) -> dict[str, Any]:
+    def apply(self, row: Mapping[str, Any], extra_fields: Collection[str] = ()) -> dict[str, Any]:
         """
         Return the row as field -> value.
 
-        :raises EnvokeDataError: if the row does not have a mapped column.
+        :param extra_fields: names of undocumented fields, which columns may also match.
+        :raises EnvokeDataError: if the row lacks a mapped column, or two of its columns fill the same field.
         """
-        if not self.columns:
+        if type(row) is not dict:
+            row = row_as_dict(row)
+        key = (tuple(row), tuple(extra_fields))
+        sources = self._remembered.get(key)
+        if sources is None:
+            sources = self._sources(*key)
+        if sources is _SAME_NAMES:
             return {**row, **self.static}
-        try:
-            fields = {target: row[column] for column, target in self.columns.items()}
-        except (KeyError, IndexError):  # sqlite3.Row raises IndexError
-            fields = {}
-        if not fields:
-            present = list(row.keys())
-            missing = [column for column in self.columns if column not in present]
-            raise EnvokeDataError(
-                f"The row lacks columns that field_map uses: {', '.join(map(quoted, missing))}. Its columns are "
-                f"{', '.join(map(quoted, present[:_MAX_LISTED]))}. Correct field_map or the query; some databases "
-                "return names in upper case."
-            )
-        return {**fields, **self.static}
+        fields = {target: row[column] for target, column in sources.items()}
+        fields.update(self.static)
+        return fields
+
+    def check_columns(self, columns: Iterable[str], extra_fields: Collection[str] = ()) -> None:
+        """
+        Check the columns of a table before its first row.
+
+        :raises EnvokeConfigError: if two columns fill the same field; the message names both.
+        """
+        ambiguous = self._match(tuple(columns), tuple(extra_fields)).ambiguous
+        if ambiguous is not None:
+            raise EnvokeConfigError(f"The columns of the rows are ambiguous. {describe([ambiguous])}")
+
+    def _sources(self, columns: tuple[str, ...], extra_fields: tuple[str, ...]) -> Mapping[str, str]:
+        """Return field -> column for rows with these columns, and remember it."""
+        matches = self._match(columns, extra_fields)
+        if matches.ambiguous is not None:
+            raise EnvokeDataError(describe([matches.ambiguous]), (matches.ambiguous,))
+        if matches.missing:
+            raise EnvokeDataError(_describe_missing(matches.missing, columns))
+        same = all(target == column for target, column in matches.columns.items())
+        sources = _SAME_NAMES if same and len(matches.columns) == len(columns) else matches.columns
+        if len(self._remembered) >= _MAX_REMEMBERED:  # rows from a script may all have different columns
+            self._remembered.clear()
+        self._remembered[columns, extra_fields] = sources
+        return sources
+
+    def _match(self, columns: tuple[str, ...], extra_fields: tuple[str, ...]) -> Matches:
+        if self.columns:
+            return match_map(columns, self.columns)
+        return match_fields(columns, extra_fields, self.static)
+
+
+def _describe_missing(missing: Iterable[str], present: Sequence[str]) -> str:
+    return (
+        f"The row lacks columns that field_map uses: {', '.join(map(quoted, missing))}. Its columns are "
+        f"{', '.join(map(quoted, present[:_MAX_LISTED]))}. Correct field_map or the query."
+    )
 
 
 def _check_names(argument: str, value: object, meaning: str) -> None:

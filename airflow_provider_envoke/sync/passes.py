@@ -17,6 +17,7 @@ from airflow_provider_envoke.exceptions import (
     EnvokePlanError,
     EnvokeSyncError,
 )
+from airflow_provider_envoke.payload.columns import row_as_dict
 from airflow_provider_envoke.sync.loop import LoopThread
 from airflow_provider_envoke.sync.options import exceeds, read_limit
 from airflow_provider_envoke.sync.report import Reject, Tally
@@ -90,6 +91,7 @@ class SyncRun:
         :param rows: column -> value. A list is used as it is; anything else is read once, into a temporary file.
         :raises EnvokeAuthError: if the credentials are rejected.
         :raises EnvokeTransientError: if the service is down.
+        :raises EnvokeConfigError: if two columns of the first row fill the same field.
         :raises EnvokeDataError: if ``rows`` holds something other than dicts.
         :raises EnvokePlanError: if more would change than ``max_changes`` allows; then nothing is written.
         :raises EnvokeSyncError: if :meth:`cancel` was called.
@@ -131,7 +133,7 @@ class SyncRun:
         spool = files.enter_context(RowSpool())
         logged_s = time.monotonic()
         with _opened(rows) as iterator:
-            for row in _checked(iterator):
+            for row in self._checked(iterator):
                 spool.add(row)
                 self._check_while_waiting()
                 if time.monotonic() - logged_s >= PROGRESS_EVERY_S:
@@ -142,7 +144,7 @@ class SyncRun:
 
     def _run_passes(self, rows: KeptRows) -> None:
         if self._scan.needed:
-            for number, row in enumerate(_checked(rows), start=1):
+            for number, row in enumerate(self._checked(rows), start=1):
                 self._scan.scan_row(number, row)
                 self._check_while_waiting()
         if self._scan.emails.any_shared:
@@ -202,7 +204,7 @@ class SyncRun:
             # that compute would only take turns.
             waiting: list[Mapping[str, Any]] = []
             try:
-                for row in _checked(rows):
+                for row in self._checked(rows):
                     waiting.append(row)
                     if len(waiting) == self._batch_rows:
                         self._check_while_waiting()
@@ -218,6 +220,14 @@ class SyncRun:
                 raise
             finally:
                 loop.call(current.close())
+
+    def _checked(self, rows: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+        """Yield the rows as dicts; anything that is not a row stops the run before it is counted as one."""
+        for number, row in enumerate(rows, start=1):
+            named = row if type(row) is dict else _named(row, number)
+            if number == 1:
+                self._options.fields.check_columns(named, self._options.rules.extra_fields)
+            yield named
 
     def _check_while_waiting(self) -> None:
         if self._cancelled.is_set():
@@ -265,12 +275,12 @@ def _opened(rows: Iterable[Mapping[str, Any]]) -> Any:
     return closing(iterator)
 
 
-def _checked(rows: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-    """Yield the rows; anything that is not a row stops the run before it is counted as one."""
-    for number, row in enumerate(rows, start=1):
-        if not hasattr(row, "keys"):
-            raise EnvokeDataError(
-                f"Row {number} is {type(row).__name__}, not a dict of column -> value (rows that are tuples have "
-                "no column names). Correct the rows and run again, which is safe."
-            )
-        yield row
+def _named(row: Mapping[str, Any], number: int) -> Mapping[str, Any]:
+    try:
+        return row_as_dict(row)
+    except EnvokeDataError:
+        pass  # raised below, with the number of the row
+    raise EnvokeDataError(
+        f"Row {number} is {type(row).__name__}, not a dict of column -> value. Tuples have no column names: in a "
+        "DAG, give the query's task handler=rows_as_dicts (from airflow_provider_envoke.operators.envoke)."
+    )

@@ -149,7 +149,7 @@ class RowReader:
 def parse_row(number: int, row: Mapping[str, Any], options: SyncOptions) -> tuple[DesiredContact, Decision | None]:
     """Return the contact that a row asks for, or its rejection if the row alone says that it cannot be sent."""
     try:
-        payload = build_payload(options.fields.apply(row), options.rules)
+        payload = build_payload(options.fields.apply(row, options.rules.extra_fields), options.rules)
     except Exception as error:  # a driver's own types may raise anything: one row does not end the run
         return DesiredContact(number, _shown_key(row, options), {}), _rejected(error)
     key = match_key(options.keyfield, payload.get(options.keyfield))
@@ -184,6 +184,7 @@ def _rejected(error: Exception) -> Decision:
 def _shown_key(row: Mapping[str, Any], options: SyncOptions) -> str:
     """Return a rejected row's key as far as it can be read, for the rejects file only."""
     try:
-        return match_key(options.keyfield, options.fields.apply(row).get(options.keyfield))[:80]
+        fields = options.fields.apply(row, options.rules.extra_fields)
+        return match_key(options.keyfield, fields.get(options.keyfield))[:80]
     except Exception:
         return ""

@@ -13,7 +13,7 @@ from airflow_provider_envoke.exceptions import EnvokeConfigError, EnvokeError, E
 from airflow_provider_envoke.operators._lineage import query_tables
 from airflow_provider_envoke.operators._outcome import fail_without_retry
 from airflow_provider_envoke.operators._sync import BaseEnvokeSyncOperator
-from airflow_provider_envoke.operators.envoke import column_names
+from airflow_provider_envoke.payload.columns import column_names, row_as_dict
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping, Sequence
@@ -180,7 +180,7 @@ def stream_rows(connection: Any, sql: str, parameters: Any = None) -> Generator[
         names = column_names(cursor)
         while rows:
             for row in rows:
-                yield dict(zip(names, row, strict=True))
+                yield row_as_dict(row, names)
             rows = cursor.fetchmany(_FETCH_ROWS)
 
 

@@ -17,7 +17,12 @@ from airflow_provider_envoke.envoke import requests
 from airflow_provider_envoke.envoke.config import EXTRAS, EnvokeConfig
 from airflow_provider_envoke.envoke.fields import CONTACT_FIELDS
 from airflow_provider_envoke.exceptions import EnvokeConfigError, EnvokeDataError, EnvokeError
-from airflow_provider_envoke.operators._templated import check_rendered_nulls, read_payload, read_rows
+from airflow_provider_envoke.operators._templated import (
+    check_rendered_nulls,
+    check_rendered_rows,
+    read_payload,
+    read_rows,
+)
 from airflow_provider_envoke.payload.build import PayloadRules, build_payload
 from airflow_provider_envoke.payload.mapping import FieldMap
 from airflow_provider_envoke.sync.compare import differing_fields
@@ -146,9 +151,9 @@ def test_a_filter_is_sent_well_formed_or_rejected(filters: Any, fields: Any, sor
 def test_any_rendered_value_is_read_or_rejected(value: Any) -> None:
     for form in (value, repr(value), str(value)):
         with suppress(EnvokeDataError):
-            check_rendered_nulls(read_payload(form))
+            check_rendered_nulls("payload", read_payload(form))
         with suppress(EnvokeDataError):
-            assert all(isinstance(row, dict) for row in read_rows(form))
+            check_rendered_rows(read_rows(form))
 
 
 @PROPERTY
@@ -195,7 +200,8 @@ def test_a_field_map_is_rejected_at_once_or_fills_exactly_its_fields(
         return
 
     with suppress(EnvokeDataError):
-        assert fields.apply(row).keys() == {*(columns.values() if columns else row), *static}
+        filled = {*(columns.values() if columns else row), *static}
+        assert {str(name).lower() for name in fields.apply(row)} == {str(name).lower() for name in filled}
 
 
 @PROPERTY

@@ -30,7 +30,7 @@ def test_a_field_is_known_if_documented_or_listed_as_extra(name: str, known: boo
 @pytest.mark.parametrize(
     ("name", "fragment"),
     [
-        ("EMAIL", 'AS "email"'), (" City ", 'AS "city"'), ("EMAIL", "field_map"), ("external_id", "read-only"),
+        ("EMAIL", "named email"), (" City ", "named city"), (" City ", "field_map"), ("external_id", "read-only"),
         ("mobile", "extra_fields"), ("mobile", "custom_fields.NAME"), (None, "extra_fields"),
     ],
 )  # fmt: skip

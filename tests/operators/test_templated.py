@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from collections import deque
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
@@ -15,7 +16,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_envoke.exceptions import EnvokeDataError, EnvokeError
-from airflow_provider_envoke.operators._templated import check_rendered_nulls, read_payload, read_rows
+from airflow_provider_envoke.operators._templated import (
+    check_rendered_nulls,
+    check_rendered_rows,
+    read_payload,
+    read_rows,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROW = {
     "email": "jon@doe.com",
@@ -123,11 +132,71 @@ def test_what_jinja_renders_is_read_unchanged(row: dict[str, Any]) -> None:
 @pytest.mark.parametrize("rows", [[ROW, ROW], []])
 @pytest.mark.parametrize("form", [list, tuple, json.dumps, repr])
 def test_rows_are_read(rows: list[Any], form: Any) -> None:
-    assert read_rows(form(rows)) == rows
+    assert [*read_rows(form(rows))] == rows
 
 
-def test_the_repr_of_tuples_is_rejected_with_what_to_write() -> None:
-    assert TUPLES in rejection("[('marker', 1)]", read_rows)
+class PandasFrame:
+    """Like ``pandas.DataFrame``, whose iteration yields the names of its columns."""
+
+    columns = ["email", "city"]  # noqa: RUF012 - a stand-in
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.columns)
+
+    def to_dict(self, orient: str) -> list[dict[str, Any]]:
+        return {"records": [ROW, ROW]}[orient]
+
+
+class PolarsFrame:
+    """Like ``polars.DataFrame``, whose iteration yields its columns."""
+
+    columns = ("email", "city")
+
+    def __iter__(self) -> Iterator[list[str]]:
+        return iter([["a@b.c"], ["Laval"]])
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        return [ROW, ROW]
+
+    def to_dict(self) -> dict[str, Any]:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize("frame", [PandasFrame(), PolarsFrame()], ids=["pandas", "polars"])
+def test_a_data_frame_is_read_as_rows(frame: Any) -> None:
+    assert read_rows(frame) == [ROW, ROW]
+
+
+def test_a_data_frame_with_two_columns_of_one_name_is_refused_because_a_dict_has_one() -> None:
+    frame = PandasFrame()
+    frame.columns = ["email", "city", "city"]
+
+    assert "city" in rejection(frame, read_rows)
+
+
+@pytest.mark.parametrize("rows", [[ROW], deque([ROW]), (row for row in [ROW]), range(3)], ids=str)
+def test_an_iterable_is_passed_on_as_it_is(rows: Any) -> None:
+    assert read_rows(rows) is rows
+
+
+@pytest.mark.parametrize("rows", [5, ROW, b"marker", '"marker"', json.dumps(ROW), object()], ids=str)
+def test_what_has_no_rows_is_rejected_by_its_type(rows: Any) -> None:
+    assert "iterable of dicts" in rejection(rows, read_rows)
+
+
+@pytest.mark.parametrize("rows", [None, "null", " None "])
+def test_rows_that_are_none_are_rejected_with_where_to_look(rows: Any) -> None:
+    assert "upstream task" in rejection(rows, read_rows)
+
+
+def nulls_in(value: object, argument: str = "payload") -> list[str]:
+    """Return the names of the rendered nulls that are found, if their messages name the argument."""
+    try:
+        check_rendered_nulls(argument, value)
+    except EnvokeDataError as error:
+        found = {name for name, reason, _ in error.violations if reason == "rendered_null"}
+        return sorted(found) if argument in str(error) else []
+    return []
 
 
 @pytest.mark.parametrize("text", ["None", "nan", "NaN", "NaT", "<NA>", " None "])
@@ -137,25 +206,45 @@ def test_the_repr_of_tuples_is_rejected_with_what_to_write() -> None:
         ({"first_name": "{}"}, "first_name"),
         ({"custom_fields": {"plan": "{}"}}, "custom_fields.plan"),
         ({"custom_fields.plan": "{}"}, "custom_fields.plan"),
+        ({"custom_fields": '{"plan": "{}"}'}, "custom_fields.plan"),
+        ({"custom_fields": "{}"}, "custom_fields"),
         ({"interests": {"News": "{}"}}, "interests.News"),
+        ({"INTERESTS": ["Shop", "{}"]}, "INTERESTS"),
+        ({"interests": '["{}"]'}, "interests"),
     ],
 )
-def test_a_rendered_null_is_rejected(payload: dict[str, Any], name: str, text: str) -> None:
-    filled = json.loads(json.dumps(payload).replace("{}", text))
+def test_a_rendered_null_is_found(payload: dict[str, Any], name: str, text: str) -> None:
+    def filled(value: Any) -> Any:
+        if isinstance(value, str):
+            return value.replace("{}", text)
+        return [*map(filled, value)] if isinstance(value, list) else {key: filled(value[key]) for key in value}
 
-    with pytest.raises(EnvokeDataError, match=name) as caught:
-        check_rendered_nulls({"email": "a@b.c", **filled})
+    assert nulls_in({"email": "a@b.c", **filled(payload)}) == [name]
 
-    assert [violation[:2] for violation in caught.value.violations] == [(name, "rendered_null")]
+
+@pytest.mark.parametrize(
+    "payload",
+    [{"custom_fields.None": 1}, {"custom_fields": {"None": 1}}, {"custom_fields": '{"None": 1}'}],
+    ids=["dotted", "dict", "JSON"],
+)
+def test_a_rendered_null_is_found_in_the_name_of_a_member(payload: dict[str, Any]) -> None:
+    assert nulls_in(payload) == ["custom_fields.None"]
 
 
 def test_all_rendered_nulls_are_named_at_once() -> None:
-    with pytest.raises(EnvokeDataError) as caught:
-        check_rendered_nulls({"city": "None", "phone": "nan", "company": "None of Us"})
+    assert nulls_in({"city": "None", "phone": "nan", "company": "None of Us"}) == ["city", "phone"]
 
-    assert [field for field, _, _ in caught.value.violations] == ["city", "phone"]
+
+def test_an_argument_that_is_a_rendered_null_is_named() -> None:
+    assert nulls_in(" None\n", "rejects_path") == ["rejects_path"]
 
 
 @pytest.mark.parametrize("value", ["Nonette", "Nan", "NONE", "", None, float("nan"), 0], ids=repr)
 def test_other_values_are_not_rendered_nulls(value: object) -> None:
-    check_rendered_nulls({"first_name": value, "custom_fields": {"a": value}})
+    assert nulls_in({"first_name": value, "custom_fields": {"a": value, None: 1}, "interests": [value]}) == []
+    assert nulls_in(value) == []
+
+
+def test_a_rendered_null_in_a_row_is_found_with_the_number_of_the_row() -> None:
+    with pytest.raises(EnvokeDataError, match=r"city.*row 3 of rows"):
+        check_rendered_rows([ROW, 7, {"city": "None"}])

@@ -156,7 +156,15 @@ def test_consent_is_sent_in_its_documented_spelling(spelling: str, status: str) 
     assert build(row) == {**row, "consent_status": status}
 
 
-@pytest.mark.parametrize("email", ["a@b", "Jon+tag@doe.com", "o'brien@doe.ie", "zoë@exämple.com", "\u00a0a@b.c\n"])
+ADDRESSES = [
+    "a@b.c", "Jon+tag@doe.com", "o'brien@doe.ie", "zoë@exämple.com", "\u00a0a@b.c\n", '"jon.doe"@doe.com',
+    "a..b@c.d", "a.@b.c", "a@sub-domain.b.c", "a@xn--exmple-cua.com", "a@1.2",
+    "a@\u4f8b\u3048.\u30c6\u30b9\u30c8", "a@b_c.d",
+    "a@\u0909\u0926\u093e\u0939\u0930\u0923.\u092d\u093e\u0930\u0924",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("email", ADDRESSES, ids=ascii)
 def test_an_address_is_sent_without_surrounding_space(email: str) -> None:
     assert build({"email": email}) == {"email": email.strip()}
 
@@ -164,7 +172,8 @@ def test_an_address_is_sent_without_surrounding_space(email: str) -> None:
 @pytest.mark.parametrize(
     "email",
     ["a", "@", "a@", "@b", "a@b@c", "a b@c.d", "a@b c", "a\n@b.c", "a\u200f@b.c", "\u200ba@b.c",
-     "a@b.c\u202e", "a\0@b.c", "a@b\ud800", 7, True, b"a@b.c", ["a@b.c"]],
+     "a@b.c\u202e", "a\0@b.c", "a@b\ud800", 7, True, b"a@b.c", ["a@b.c"], "x@y", "a@b..c", "a@.b.c", "a@b.",
+     "a@b.c.", "a@.", "a@b.c,", "a@b.c;d", "<a@b.c>", "a@b.c/x", "mailto:a@b.c?subject=x", "a@b.c'", 'a@b.c"'],
     ids=ascii,
 )  # fmt: skip
 def test_an_invalid_address_is_rejected(email: object) -> None:
@@ -172,6 +181,44 @@ def test_an_invalid_address_is_rejected(email: object) -> None:
 
     assert name == "email"
     assert reason in ("invalid_email", "invalid_value")
+
+
+TEXT_FIELDS = sorted(name for name, field in CONTACT_FIELDS.items() if field.kind == "text" and name != "language")
+
+
+@pytest.mark.parametrize("space", [" ", "  \t", "\n", "\r\n", "\u00a0", "\u2003"], ids=ascii)
+@pytest.mark.parametrize("name", [*TEXT_FIELDS, "custom_fields.plan", "mobile"])
+def test_text_is_sent_without_surrounding_space(name: str, space: str) -> None:
+    rules = PayloadRules(extra_fields=["mobile"])
+    group, dot, member = name.partition(".")
+
+    payload = build({name: f"{space}O'Neil\r\n & Co.{space}"}, rules)
+
+    text = "O'Neil\r\n & Co."
+    assert payload == {group: {member: text} if dot else text}
+
+
+def test_an_id_is_read_without_surrounding_space() -> None:
+    assert build({"id": " 7  "}) == {"id": 7}
+
+
+@pytest.mark.parametrize("rules", [PayloadRules(), CLEAR], ids=["ignore", "clear"])
+@pytest.mark.parametrize("blank", ["", " ", "\n\t", "\u00a0"], ids=ascii)
+def test_text_that_is_only_space_is_empty_whatever_nulls_says(blank: str, rules: PayloadRules) -> None:
+    row = {"city": blank, "custom_fields": {"plan": blank}, "mobile": blank}
+
+    payload = build(row, PayloadRules(rules.nulls, extra_fields=["mobile"]))
+
+    assert payload == {"city": "", "custom_fields": {"plan": ""}, "mobile": ""}
+
+
+def test_the_length_is_that_of_the_trimmed_text() -> None:
+    assert build({"city": f"  {'x' * 20}   "}) == {"city": "x" * 20}
+    assert violations_of({"city": f"  {'x' * 21}   "}) == [("city", "overlong")]
+
+
+def test_a_text_that_is_cut_ends_without_space() -> None:
+    assert build({"city": "Saint-Jean-sur-Lac  and more"}, TRUNCATE) == {"city": "Saint-Jean-sur-Lac"}
 
 
 @pytest.mark.parametrize("value", [0, -1, 4_294_967_296, 1.5, True, "", "1?x", "../1", b"1", [1]], ids=ascii)

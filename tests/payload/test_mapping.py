@@ -7,6 +7,8 @@ from contextlib import closing
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from airflow_provider_envoke.exceptions import EnvokeConfigError, EnvokeDataError
 from airflow_provider_envoke.payload.mapping import FieldMap
@@ -62,9 +64,9 @@ def test_missing_columns_are_all_named_with_the_present_ones_but_no_values() -> 
     fields = FieldMap({"mail": "email", "City": "city", "PLAN": "title"})
 
     with pytest.raises(EnvokeDataError) as caught:
-        fields.apply({"MAIL": "marker", "PLAN": "marker"})
+        fields.apply({"EMAIL": "marker", "PLAN": "marker"})
 
-    assert all(name in str(caught.value) for name in ("'mail', 'City'", "'MAIL', 'PLAN'"))
+    assert all(name in str(caught.value) for name in ("'mail', 'City'", "'EMAIL', 'PLAN'"))
     assert "marker" not in str(caught.value)
 
 
@@ -76,3 +78,151 @@ def test_an_empty_row_and_a_row_of_sqlite_may_lack_a_column_too() -> None:
     for each in ({}, row):
         with pytest.raises(EnvokeDataError, match="'town'"):
             FieldMap({"mail": "email", "town": "city"}).apply(each)
+
+
+# Names in another case
+
+CASES: dict[str, tuple[FieldMap, list[str], dict[str, str]]] = {
+    "fields": (
+        FieldMap(),
+        ["EMAIL", "First_Name", "city"],
+        {"email": "EMAIL", "first_name": "First_Name", "city": "city"},
+    ),
+    "only the group of a member": (
+        FieldMap(),
+        ["CUSTOM_FIELDS.Plan", "Interests.NEWS", "autoResponders.x", "custom_fields.plan"],
+        {
+            "custom_fields.Plan": "CUSTOM_FIELDS.Plan",
+            "interests.NEWS": "Interests.NEWS",
+            "autoresponders.x": "autoResponders.x",
+            "custom_fields.plan": "custom_fields.plan",
+        },
+    ),
+    "a whole group": (
+        FieldMap(),
+        ["CUSTOM_FIELDS", "Interests"],
+        {"custom_fields": "CUSTOM_FIELDS", "interests": "Interests"},
+    ),
+    "extra fields": (FieldMap(), ["MOBILE", "fax"], {"mobile": "MOBILE", "Fax": "fax"}),
+    "an extra field like a documented one": (
+        FieldMap(),
+        ["EMAIL", "Website"],
+        {"email": "EMAIL", "Website": "Website"},
+    ),
+    "read-only fields": (FieldMap(), ["EXTERNAL_ID"], {"external_id": "EXTERNAL_ID"}),
+    "no field": (
+        FieldMap(),
+        ["SURNAME", "CITY.x", " CITY", ".EMAIL"],
+        {"SURNAME": "SURNAME", "CITY.x": "CITY.x", " CITY": " CITY", ".EMAIL": ".EMAIL"},
+    ),
+    "a map": (
+        FieldMap({"mail": "email", "Town": "city"}),
+        ["MAIL", "TOWN", "OTHER"],
+        {"email": "MAIL", "city": "TOWN"},
+    ),
+    "a map, exact name first": (FieldMap({"mail": "email"}), ["MAIL", "mail", "Mail"], {"email": "mail"}),
+    "a map of names that differ by case": (
+        FieldMap({"mail": "email", "MAIL": "title"}),
+        ["MAIL", "mail"],
+        {"email": "mail", "title": "MAIL"},
+    ),
+    "a map, unmapped columns differ by case": (
+        FieldMap({"mail": "email"}),
+        ["mail", "CITY", "city"],
+        {"email": "mail"},
+    ),
+    "a map of names with accents": (FieldMap({"prénom": "first_name"}), ["PRÉNOM"], {"first_name": "PRÉNOM"}),
+}
+EXTRA_FIELDS = ["mobile", "Fax", "Website"]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_names_are_matched_without_regard_to_case(case: str) -> None:
+    fields, columns, expected = CASES[case]
+    row = {column: f"value of {column}" for column in columns}
+
+    fields.check_columns(columns, EXTRA_FIELDS)
+
+    for _ in range(2):  # the second time from memory
+        assert fields.apply(row, EXTRA_FIELDS) == {field: row[column] for field, column in expected.items()}
+
+
+@pytest.mark.parametrize("column", ["city", "CITY", "City"])
+def test_a_static_field_wins_over_a_column_of_its_field(column: str) -> None:
+    assert FieldMap(static={"city": "Laval"}).apply({"email": "a@b.c", column: "x"}) == {
+        "email": "a@b.c",
+        "city": "Laval",
+    }
+
+
+def test_a_static_field_leaves_nothing_ambiguous() -> None:
+    fields, row = FieldMap(static={"city": "Laval"}), {"City": 1, "CITY": 2}
+
+    fields.check_columns(row)
+
+    assert fields.apply(row) == {"city": "Laval"}
+
+
+AMBIGUOUS: dict[str, tuple[FieldMap, list[str], list[str]]] = {
+    "two columns": (FieldMap(), ["EMAIL", "Email"], ["email", "'EMAIL'", "'Email'"]),
+    "an exact name and another": (FieldMap(), ["email", "EMAIL"], ["email", "'EMAIL'", "'email'"]),
+    "a member twice": (
+        FieldMap(),
+        ["CUSTOM_FIELDS.plan", "custom_fields.plan"],
+        ["custom_fields.plan", "'CUSTOM_FIELDS.plan'"],
+    ),
+    "an extra field and a documented one": (FieldMap(), ["WEBSITE"], ["WEBSITE", "'website'", "'Website'"]),
+    "a name of a map that two columns have": (
+        FieldMap({"mail": "email"}),
+        ["MAIL", "Mail"],
+        ["email", "'mail'", "'MAIL'", "'Mail'"],
+    ),
+    "two names of a map for one column": (
+        FieldMap({"mail": "email", "Mail": "title"}),
+        ["MAIL"],
+        ["'mail'", "'Mail'", "'MAIL'"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", AMBIGUOUS)
+def test_ambiguous_names_are_refused_before_the_first_row_and_in_each_row(case: str) -> None:
+    fields, columns, named = AMBIGUOUS[case]
+
+    with pytest.raises(EnvokeConfigError) as before:
+        fields.check_columns(columns, EXTRA_FIELDS)
+    with pytest.raises(EnvokeDataError) as in_row:
+        fields.apply(dict.fromkeys(columns, "marker"), EXTRA_FIELDS)
+
+    assert [name for name in named if name not in str(before.value) or name not in str(in_row.value)] == []
+    assert [reason for _, reason, _ in in_row.value.violations] == ["duplicate_field"]
+    assert "marker" not in str(in_row.value)
+
+
+def test_an_exact_column_is_not_taken_by_another_name_too() -> None:
+    fields = FieldMap({"email": "email", "EMAIL": "title"})
+
+    fields.check_columns(["EMAIL"])
+    with pytest.raises(EnvokeDataError, match="lacks columns that field_map uses: 'email'"):
+        fields.apply({"EMAIL": "marker"})
+
+
+def test_rows_may_all_have_different_columns_and_little_is_remembered() -> None:
+    fields = FieldMap(static={"city": "Laval"})
+
+    for number in range(1_000):
+        assert fields.apply({f"c{number}": 1, "EMAIL": "x"}) == {f"c{number}": 1, "email": "x", "city": "Laval"}
+
+    assert len(fields._remembered) <= 64
+
+
+@given(
+    st.dictionaries(st.text(max_size=3) | st.sampled_from(["city", "CITY", "City", "interests.A"]), st.integers())
+)
+def test_no_value_is_lost_or_copied_to_two_fields(row: dict[str, int]) -> None:
+    try:
+        fields = FieldMap().apply(row)
+    except EnvokeDataError:
+        assert len({name.lower() for name in row}) < len(row)
+    else:
+        assert sorted(fields.values()) == sorted(row.values())

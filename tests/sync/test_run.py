@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections import namedtuple
 from typing import Any
 
 import pytest
 
+from airflow_provider_envoke.exceptions import EnvokeConfigError
 from airflow_provider_envoke.sandbox.thread import Sandbox
-from airflow_provider_envoke.sync import FieldMap, PayloadRules
+from airflow_provider_envoke.sync import FieldMap, PayloadRules, SyncOptions, SyncRun
 from tests.support.contacts import EXPRESS, REVOKED, contacts
-from tests.support.sync_runs import patches, sync
+from tests.support.sync_runs import config_of, patches, sync
 
 ANA = {"email": "ana@example.com", "first_name": "Ana", "city": "Laval"}
 BO = {"email": "bo@example.com", "first_name": "Bo", "city": "Laval"}
@@ -197,3 +199,30 @@ def test_with_the_consent_guard_off_the_consent_is_not_read_again(envoke_sandbox
     report, _ = sync(envoke_sandbox, [{**ANA, **EXPRESS}], consent_guard=False)
 
     assert (report.updated, report.requests) == (1, {"read": 1, "write": 1})
+
+
+@pytest.mark.parametrize("one_pass", [True, False])
+@pytest.mark.parametrize("read_once", [True, False])
+def test_ambiguous_columns_are_an_error_before_the_first_row(
+    envoke_sandbox: Sandbox, one_pass: bool, read_once: bool
+) -> None:
+    read: list[int] = []
+    rows = [{"email": "ana@example.com", "CITY": "Laval", "City": "Laval"}] * 3
+    run = SyncRun(config_of(envoke_sandbox), SyncOptions(max_changes=None if one_pass else 9))
+
+    with pytest.raises(EnvokeConfigError, match="'CITY' and 'City'"):
+        run.run((read.append(1) or row for row in rows) if read_once else rows)
+
+    assert len(read) <= 1
+    assert run.report().rows == 0
+    assert list(envoke_sandbox.requests) == []
+
+
+def test_named_tuples_are_rows(envoke_sandbox: Sandbox) -> None:
+    row_type = namedtuple("row_type", ["EMAIL", "City"])
+    envoke_sandbox.reset([ANA])
+
+    report, _ = sync(envoke_sandbox, [row_type(ANA["email"], "Québec")])
+
+    assert report.updated == 1
+    assert envoke_sandbox.contact(email=ANA["email"])["city"] == "Québec"
