@@ -23,13 +23,14 @@ from base64 import b64encode
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from one_by_one import with_http_hook
 from sandbox_process import API_ID, API_KEY, sandbox_process
 
 from airflow_provider_envoke.sync import EnvokeConfig, SyncOptions, SyncRun
-from airflow_provider_envoke.transfers.sql_to_envoke import stream_rows
+from airflow_provider_envoke.transfers._query import QueryRows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,8 +91,8 @@ def sync(url: str, path: Path) -> None:
     """Send every row of the warehouse in a SyncRun."""
     config = EnvokeConfig.from_connection(login=API_ID, password=API_KEY, host=url)
     run = SyncRun(config, SyncOptions(strategy="all", concurrency=CONCURRENCY))
-    with closing(stream_rows(sqlite3.connect(path), "SELECT email, city FROM customers")) as rows:
-        report = run.run(rows)
+    hook = SimpleNamespace(get_conn=lambda: sqlite3.connect(path))
+    report = run.run(QueryRows(hook, "warehouse", ["SELECT email, city FROM customers"]))
     if report.updated != report.rows:
         raise RuntimeError(report.as_table())
 

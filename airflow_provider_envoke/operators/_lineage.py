@@ -59,21 +59,30 @@ def _contacts(envoke_conn_id: str, written: int) -> OutputDataset:
     )
 
 
-def query_tables(hook: Any, sql_conn_id: str, sql: str) -> list[Dataset]:
-    """Return the tables that a query reads, with the names that Airflow's own SQL operators use."""
+def query_tables(hook: Any, sql_conn_id: str, sql: str, database: str | None = None) -> list[Dataset]:
+    """
+    Return the tables that a query reads, with the names that Airflow's own SQL operators use.
+
+    :param sql: the query, or several statements.
+    :param database: the name of the database, if it is not the connection's.
+    """
     from airflow.providers.openlineage.sqlparser import SQLParser  # noqa: PLC0415 - may be missing
 
     connection = BaseHook.get_connection(sql_conn_id)
-    database = hook.get_openlineage_database_info(connection)
+    database_info = hook.get_openlineage_database_info(connection)
     sql = _PARAMETER.sub(lambda found: "%" if found[0] == "%%" else "NULL", sql)
-    if database is None:
+    if database_info is None:
         return _parsed_tables(connection, sql)
     parser = SQLParser(
         dialect=hook.get_openlineage_database_dialect(connection),
         default_schema=hook.get_openlineage_default_schema(),
     )
     found = parser.generate_openlineage_metadata_from_sql(
-        sql=sql, hook=hook, database_info=database, sqlalchemy_engine=hook.get_sqlalchemy_engine()
+        sql=sql,
+        hook=hook,
+        database_info=database_info,
+        database=database,
+        sqlalchemy_engine=hook.get_sqlalchemy_engine(),
     )
     return list(found.inputs)
 

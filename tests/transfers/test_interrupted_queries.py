@@ -1,80 +1,212 @@
-"""Databases that fail while a run is under way: what was done is kept and reported."""
+"""Queries that fail or are stopped while they are read: the database runs nothing more, and nothing was sent."""
 
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.compat.sdk import BaseHook
+from airflow.providers.common.compat.sdk import AirflowTaskTimeout, BaseHook, timeout
 
 from airflow_provider_envoke.exceptions import EnvokeSyncError
-from airflow_provider_envoke.transfers.sql_to_envoke import QueryRows, SqlToEnvokeOperator
+from airflow_provider_envoke.sandbox.thread import Sandbox
+from airflow_provider_envoke.transfers._query import QueryRows
+from airflow_provider_envoke.transfers.sql_to_envoke import SqlToEnvokeOperator
+from tests.support import ROOT
+from tests.support.processes import wait_for
+from tests.support.slow_session import SlowSession
 from tests.support.tasks import context
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
-    from airflow_provider_envoke.sandbox.thread import Sandbox
+WAIT_S = 60.0
 
-SQL = "SELECT email, city FROM envoke_customers"
-UNCONFIRMED = 8  # rows whose requests can be under way at once
-
-
-def fill(sandbox: Sandbox, rows: int) -> None:
-    sandbox.reset({"id": number, "email": f"p{number}@example.com"} for number in range(1, rows + 1))
+pytestmark = pytest.mark.timeout(120)
 
 
-def check_report(run: dict[str, Any], sandbox: Sandbox, rows: int) -> None:
-    """Check that the report has each row that was read, and that Envoke has each row that it counts as updated."""
+@pytest.fixture
+def session(postgres: Any) -> SlowSession:
+    """The session of a slow query, seen from the session of the test."""
+    return SlowSession(postgres)
+
+
+@contextmanager
+def once_it_runs(session: SlowSession, action: Callable[[], object]) -> Iterator[None]:
+    """Run an action in another thread as soon as the query of a session runs."""
+    failed: list[BaseException] = []
+
+    def wait_and_act() -> None:
+        try:
+            wait_for("the query to run", session.is_running, WAIT_S)
+            action()
+        except BaseException as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=wait_and_act)
+    thread.start()
+    yield
+    thread.join()
+    assert failed == []
+
+
+def operator(statements: list[str]) -> SqlToEnvokeOperator:
+    return SqlToEnvokeOperator(task_id="t", sql_conn_id="warehouse", sql=statements)
+
+
+def check_nothing_was_done(run: dict[str, Any], sandbox: Sandbox, stopped: str) -> None:
     report = run["ti"].pushed["return_value"]
-    written = sum(contact["city"] == "Alma" for contact in sandbox.contacts)
-    assert (report["rows"], report["stopped"]) == (rows, "EnvokeSyncError")
-    assert report["updated"] + report["reasons"].get("stopped", 0) == rows
-    assert 0 < report["updated"] <= written <= report["updated"] + UNCONFIRMED
-    assert "@example.com" not in json.dumps(report)
+    assert (report["rows"], report["updated"], report["stopped"]) == (0, 0, stopped)
+    assert sandbox.requests == []
 
 
-@pytest.mark.timeout(60)
-def test_a_query_that_fails_halfway_keeps_what_was_written(
-    sandbox: Sandbox, warehouse: Callable[..., None], check_message: Callable[[str, str], None]
-) -> None:
-    fill(sandbox, 2_500)
-    warehouse([(f"p{number}@example.com", "Alma", number) for number in range(1, 2_501)])
-    fails = "CASE WHEN plan = 2400 THEN abs(-9223372036854775807 - 1) ELSE city END AS city"
-    task = SqlToEnvokeOperator(task_id="t", sql_conn_id="warehouse", sql=f"SELECT email, {fails} FROM customers")
-    run = context()
+def test_a_killed_task_cancels_its_query(sandbox: Sandbox, session: SlowSession) -> None:
+    task, run = operator(session.statements), context()
 
-    with pytest.raises(EnvokeSyncError, match="OperationalError: integer overflow") as caught:
+    with once_it_runs(session, task.on_kill), pytest.raises(EnvokeSyncError, match="stopped before its end"):
         task.execute(run)
 
-    check_message("query: error after 2000 rows", str(caught.value))
-    check_report(run, sandbox, 2_000)
+    session.wait_until_gone()
+    check_nothing_was_done(run, sandbox, "EnvokeSyncError")
 
 
-@pytest.mark.timeout(60)
-def test_a_terminated_backend_of_postgresql_keeps_what_was_written(
-    sandbox: Sandbox, postgres: Any, monkeypatch: pytest.MonkeyPatch, check_message: Callable[[str, str], None]
+def test_a_task_that_takes_too_long_cancels_its_query(sandbox: Sandbox, session: SlowSession) -> None:
+    task, run = operator(session.statements), context()
+    main = threading.get_ident()
+
+    with (
+        once_it_runs(session, lambda: signal.pthread_kill(main, signal.SIGALRM)),  # as when the time is over
+        pytest.raises(AirflowTaskTimeout),
+        timeout(300),
+    ):
+        task.execute(run)
+
+    session.wait_until_gone()
+    check_nothing_was_done(run, sandbox, "AirflowTaskTimeout")
+
+
+def test_a_caller_that_wants_no_more_rows_cancels_the_query(session: SlowSession) -> None:
+    rows = QueryRows(
+        BaseHook.get_hook("warehouse"), "warehouse", [session.statements[0], endless_after_the_first()]
+    )
+    iterator = iter(rows)
+
+    next(iterator)
+    assert session.is_running() or session.exists()
+    iterator.close()  # type: ignore[attr-defined]
+
+    session.wait_until_gone()
+
+
+def endless_after_the_first() -> str:
+    """Return a query that returns two blocks of rows, and then sleeps."""
+    slow = "CASE WHEN number < 2500 THEN '' ELSE pg_sleep(300)::text END AS city"
+    return f"SELECT number, {slow} FROM generate_series(1, 3000) AS number"
+
+
+def test_sigterm_cancels_the_query_of_a_task_in_airflow(
+    sandbox: Sandbox, session: SlowSession, airflow_db: Path
 ) -> None:
-    from airflow.providers.postgres.hooks.postgres import PostgresHook
+    command = [sys.executable, "-m", "tests.support.query_process", json.dumps(session.statements)]
 
-    fill(sandbox, 3_000)
-    numbers = "generate_series(1, 3000) AS number"
-    postgres.execute(f"INSERT INTO envoke_customers SELECT 'p'||number||'@example.com', 'Alma' FROM {numbers}")
-    connection = BaseHook.get_hook("warehouse").get_conn()
-    monkeypatch.setattr(PostgresHook, "get_conn", lambda _: connection)
-    task, run = SqlToEnvokeOperator(task_id="t", sql_conn_id="warehouse", sql=SQL), context()
-    rows = QueryRows(BaseHook.get_hook("warehouse"), "warehouse", SQL)
+    with subprocess.Popen(
+        command, cwd=ROOT, env=os.environ.copy(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as child:
+        try:
+            wait_for("the query to run", lambda: session.is_running() or child.poll() is not None, WAIT_S)
+            child.send_signal(signal.SIGTERM)
+            sent_s = time.monotonic()
+            printed, _ = child.communicate(timeout=WAIT_S)
+        finally:
+            child.kill()
 
-    def read() -> Any:
-        for number, row in enumerate(rows):
-            if number == 500:
-                postgres.execute("SELECT pg_terminate_backend(%s, 10000)", [connection.info.backend_pid])
-            yield row
+    took_s = time.monotonic() - sent_s
+    report = json.loads(printed.splitlines()[-1])
+    session.wait_until_gone()
+    assert took_s < 30
+    assert (report["rows"], report["updated"]) == (0, 0)
+    assert report["stopped"] in ("EnvokeSyncError", "AirflowTaskTerminated")
+    assert sandbox.requests == []
 
-    with pytest.raises(EnvokeSyncError, match="connection") as caught:
-        task.sync(run, read())
 
-    check_message("query: error after 1000 rows", str(caught.value))
-    check_report(run, sandbox, 1_000)
-    assert connection.closed
+def test_sqlites_query_is_cancelled_too(sandbox: Sandbox, warehouse: Callable[..., None]) -> None:
+    warehouse([])
+    numbers = "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers) "
+    task, run = operator([f"{numbers} SELECT sum(n) AS city FROM numbers"]), context()
+    started = threading.Event()
+    task._database_hook = _telling(task._database_hook, started)  # type: ignore[method-assign]
+
+    def kill() -> None:
+        started.wait(WAIT_S)
+        task.on_kill()
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    with pytest.raises(EnvokeSyncError, match="stopped before its end"):
+        task.execute(run)
+
+    thread.join()
+    check_nothing_was_done(run, sandbox, "EnvokeSyncError")
+
+
+def _telling(database_hook: Callable[[], Any], started: threading.Event) -> Callable[[], Any]:
+    """Return a function that returns the hook, which says when its connection is opened."""
+
+    def hook() -> Any:
+        found = database_hook()
+        connect = found.get_conn
+
+        def get_conn() -> Any:
+            started.set()
+            return connect()
+
+        found.get_conn = get_conn
+        return found
+
+    return hook
+
+
+# Failures
+
+
+def test_a_query_that_fails_halfway_sends_nothing(sandbox: Sandbox, warehouse: Callable[..., None]) -> None:
+    warehouse([(f"p{number}@example.com", "Alma", number) for number in range(1, 2_501)])
+    fails = "CASE WHEN plan = 2400 THEN abs(-9223372036854775807 - 1) ELSE city END AS city"
+    task, run = operator([f"SELECT email, {fails} FROM customers"]), context()
+
+    with pytest.raises(EnvokeSyncError, match="after 2000 rows with OperationalError: integer overflow"):
+        task.execute(run)
+
+    check_nothing_was_done(run, sandbox, "EnvokeSyncError")
+
+
+def test_a_session_that_the_database_ends_sends_nothing(sandbox: Sandbox, session: SlowSession) -> None:
+    task, run = operator(session.statements), context()
+
+    with once_it_runs(session, session.end), pytest.raises(EnvokeSyncError, match="failed before its first row"):
+        task.execute(run)
+
+    check_nothing_was_done(run, sandbox, "EnvokeSyncError")
+
+
+@pytest.mark.usefixtures("postgres")
+def test_a_database_that_allows_no_idle_transactions_does_not_end_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    people = [{"id": number, "email": f"p{number}@example.com"} for number in range(1, 2_501)]
+    statements = [
+        "SET idle_in_transaction_session_timeout = '500ms'",  # the first 1,000 requests take twice as long
+        "SELECT 'p'||number||'@example.com' AS email, 'Alma' AS city FROM generate_series(1, 2500) AS number",
+    ]
+    with Sandbox(people, latency_s=0.01) as slow:
+        monkeypatch.setenv("AIRFLOW_CONN_ENVOKE_DEFAULT", json.dumps(slow.connection))
+
+        report = operator(statements).execute(context())
+
+    assert (report["updated"], report["rejected"]) == (2_500, 0)

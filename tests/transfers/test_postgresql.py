@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseHook
 
-from airflow_provider_envoke.transfers.sql_to_envoke import SqlToEnvokeOperator, stream_rows
+from airflow_provider_envoke.transfers._query import QueryRows
+from airflow_provider_envoke.transfers.sql_to_envoke import SqlToEnvokeOperator
 from tests.support.contacts import contacts
 from tests.support.tasks import context
 
@@ -36,7 +37,7 @@ def test_rows_keep_the_values_of_their_types(sandbox: Sandbox, postgres: Any) ->
     assert contact["interests"] == ["News"]
 
 
-def test_for_max_changes_the_table_is_read_twice_and_every_connection_closed(
+def test_for_max_changes_the_table_is_read_once_and_the_connection_is_closed(
     sandbox: Sandbox, postgres: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from airflow.providers.postgres.hooks.postgres import PostgresHook
@@ -48,17 +49,11 @@ def test_for_max_changes_the_table_is_read_twice_and_every_connection_closed(
 
     report = execute("SELECT email, city FROM envoke_customers", max_changes=1)
 
-    assert (report["updated"], report["requests"]["read"]) == (1, 2)
-    assert [bool(connection.closed) for connection in opened] == [True, True]
+    assert report["updated"] == 1
+    assert [bool(connection.closed) for connection in opened] == [True]
 
 
-def test_rows_are_streamed_by_a_server_side_cursor(postgres: Any) -> None:
-    connection = BaseHook.get_hook("warehouse").get_conn()
-    rows = stream_rows(connection, "SELECT number FROM generate_series(1, 100000) AS number")
+def test_rows_are_read_with_a_server_side_cursor(postgres: Any) -> None:
+    rows = QueryRows(BaseHook.get_hook("warehouse"), "warehouse", ["SELECT name FROM pg_cursors"])
 
-    assert next(rows) == {"number": 1}
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT name FROM pg_cursors")
-        assert cursor.fetchall() == [("envoke_sync",)]
-    rows.close()
-    assert connection.closed
+    assert list(rows) == [{"name": "envoke_sync"}]

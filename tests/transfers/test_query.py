@@ -1,0 +1,307 @@
+"""The rows of a query, as a thread reads them from a connection of any driver."""
+
+from __future__ import annotations
+
+import contextvars
+import gc
+import sqlite3
+import threading
+from collections import namedtuple
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_envoke.exceptions import EnvokeDataError, EnvokeSyncError
+from airflow_provider_envoke.transfers import _query
+from airflow_provider_envoke.transfers._query import BLOCKS_AHEAD, QueryRows
+from tests.support.drivers import Connection, Cursor, Hook
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+ROW = {"email": "p0@example.com", "city": "Laval"}
+NAMES = list(ROW)
+
+
+def rows_of(hook: Any, *statements: str, parameters: Any = None) -> QueryRows:
+    return QueryRows(hook, "warehouse", statements or ["SELECT 1"], parameters)
+
+
+def sqlite_row() -> Any:
+    database = sqlite3.connect(":memory:")
+    database.row_factory = sqlite3.Row
+    row = database.execute("SELECT ? AS email, ? AS city", list(ROW.values())).fetchone()
+    database.close()
+    return row
+
+
+@pytest.mark.parametrize(
+    "row",
+    [tuple(ROW.values()), list(ROW.values()), dict(ROW), sqlite_row(), namedtuple("Row", NAMES)(*ROW.values())],
+    ids=lambda row: type(row).__name__,
+)
+def test_rows_of_every_type_become_dicts(row: Any) -> None:
+    connection = Connection(Cursor([row]))
+
+    assert list(rows_of(Hook(connection))) == [ROW]
+
+
+@pytest.mark.parametrize("cursor", ["dictcursor", "realdictcursor", "namedtuplecursor", None])
+def test_rows_of_the_cursor_that_the_connection_names_become_dicts(
+    postgres: Any, cursor: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.providers.postgres.hooks import postgres as hooks
+
+    if hooks.USE_PSYCOPG3 and cursor == "realdictcursor":
+        pytest.skip("psycopg 3 has no such cursor")
+    hook = hooks.PostgresHook("warehouse")
+    if cursor:
+        hook.connection.extra = f'{{"cursor": "{cursor}"}}'
+
+    rows = list(
+        rows_of(hook, "SELECT 'p0@example.com' AS email, number::text AS city FROM generate_series(1, 2) number")
+    )
+
+    assert rows == [{**ROW, "city": "1"}, {**ROW, "city": "2"}]
+
+
+def test_a_thread_of_its_own_opens_and_closes_the_connection_with_the_callers_context() -> None:
+    variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable")
+    variable.set("the caller's")
+    seen: list[str] = []
+    connection = Connection(Cursor([ROW], on_execute=lambda _: seen.append(variable.get())))
+    hook = Hook(connection)
+
+    list(rows_of(hook))
+
+    assert (hook.opened_by, connection.closed_by) == (["envoke-query"], "envoke-query")
+    assert seen == ["the caller's"]
+
+
+def test_the_connection_is_closed_before_the_last_row_is_handed_over() -> None:
+    connection = Connection(Cursor([ROW] * 2_500))
+    rows = iter(rows_of(Hook(connection)))
+
+    taken = [next(rows) for _ in range(2_500)]
+    end = next(rows, None)
+
+    assert len(taken) == 2_500
+    assert end is None
+    assert connection.closed_by
+
+
+def test_only_a_few_blocks_are_read_ahead() -> None:
+    cursor = Cursor([ROW] * 100_000)
+    connection = Connection(cursor)
+    rows = iter(rows_of(Hook(connection)))
+
+    next(rows)
+    ahead = cursor.fetched
+    rows.close()  # type: ignore[attr-defined]
+
+    assert ahead <= (BLOCKS_AHEAD + 2) * 1_000
+    assert connection.closed_by
+
+
+def test_each_iteration_runs_the_query_again() -> None:
+    hook = Hook(Connection(Cursor([ROW])), Connection(Cursor([ROW, ROW])))
+    rows = rows_of(hook)
+
+    assert [len(list(rows)), len(list(rows))] == [1, 2]
+
+
+# Statements before the query
+
+
+def test_the_statements_before_the_query_run_first_and_only_the_query_gets_the_parameters() -> None:
+    cursor = Cursor([ROW])
+    connection = Connection(cursor)
+
+    rows = list(rows_of(Hook(connection), "SET a", "CALL b", "SELECT c", parameters=[1]))
+
+    assert cursor.executed == [("SET a",), ("CALL b",), ("SELECT c", [1])]
+    assert rows == [ROW]
+    assert connection.committed
+
+
+def test_what_the_statements_before_the_query_change_is_committed_and_a_query_alone_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "a.sqlite"
+    hook = SimpleNamespace(get_conn=lambda: sqlite3.connect(path), get_autocommit=lambda _: False)
+
+    inserted = list(rows_of(hook, "CREATE TABLE t (a)", "INSERT INTO t VALUES (1)", "SELECT a FROM t"))
+    list(rows_of(hook, "INSERT INTO t VALUES (2) RETURNING a"))
+
+    assert inserted == [{"a": 1}]
+    assert list(rows_of(hook, "SELECT a FROM t")) == [{"a": 1}]
+
+
+def test_on_postgresql_they_run_in_the_session_and_transaction_of_the_query(postgres: Any) -> None:
+    from airflow.providers.postgres.hooks.postgres import PostgresHook
+
+    statements = [
+        "SET LOCAL statement_timeout = 4321",
+        "SELECT 1",
+        "SELECT current_setting('statement_timeout') AS a",
+    ]
+
+    assert list(rows_of(PostgresHook("warehouse"), *statements)) == [{"a": "4321ms"}]
+
+
+# Failures
+
+
+def test_a_failure_halfway_comes_after_the_rows_that_were_read(
+    postgres: Any, check_message: Callable[[str, str], None]
+) -> None:
+    from airflow.providers.postgres.hooks.postgres import PostgresHook
+
+    query = "SELECT 10 / (2400 - number) AS a FROM generate_series(1, 2500) AS number"
+    hook = PostgresHook("warehouse")
+    taken: list[Any] = []
+
+    with pytest.raises(EnvokeSyncError, match="DivisionByZero: division by zero") as caught:
+        taken.extend(rows_of(hook, query))
+
+    check_message("query: error after 2000 rows", str(caught.value))
+    assert hook.conn is not None
+    assert hook.conn.closed  # type: ignore[attr-defined]
+    assert caught.value.__cause__ is None
+
+
+def test_a_connection_that_cannot_be_opened_is_a_failure_before_the_first_row() -> None:
+    def refuse() -> Any:
+        raise OSError("no route to host")
+
+    with pytest.raises(EnvokeSyncError, match="before its first row with OSError: no route to host"):
+        list(rows_of(SimpleNamespace(get_conn=refuse)))
+
+
+def test_columns_with_the_same_name_are_an_error_of_the_query() -> None:
+    connection = Connection(Cursor([("a", "b")], names=["city", "city"]))
+
+    with pytest.raises(EnvokeDataError, match="city"):
+        list(rows_of(Hook(connection)))
+    assert connection.closed_by
+
+
+class CannotBeClosed(Cursor):
+    def close(self) -> None:
+        raise RuntimeError("Unread result found")
+
+
+def test_a_cursor_that_cannot_be_closed_hides_nothing() -> None:
+    connection = Connection(CannotBeClosed([ROW]))
+
+    assert list(rows_of(Hook(connection))) == [ROW]
+    assert connection.closed_by
+
+
+def test_a_cursor_that_cannot_be_closed_early_hides_no_other_exception() -> None:
+    connection = Connection(CannotBeClosed([ROW] * 100_000))
+
+    with pytest.raises(ZeroDivisionError):
+        max(1 / 0 for _ in rows_of(Hook(connection)))
+    gc.collect()  # closes the iterator, if the exception has kept it
+
+    assert connection.closed_by
+
+
+# Stopping
+
+
+@pytest.fixture
+def blocked() -> Iterator[Connection]:
+    """A connection whose query blocks, and cannot be cancelled."""
+    released = threading.Event()
+    yield Connection(Cursor([ROW], on_execute=lambda _: released.wait(60)))
+    released.set()
+
+
+def test_a_query_that_is_cancelled_before_it_starts_opens_no_connection() -> None:
+    hook = Hook(Connection(Cursor([ROW])))
+    rows = rows_of(hook)
+
+    rows.cancel()
+
+    with pytest.raises(EnvokeSyncError, match="stopped"):
+        list(rows)
+    assert hook.opened_by == []
+
+
+def test_a_query_that_cannot_be_cancelled_is_left_behind_after_a_bounded_time(
+    blocked: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    check_message: Callable[[str, str], None],
+) -> None:
+    monkeypatch.setattr(_query, "STOP_S", 0.3)
+    rows = rows_of(Hook(blocked))
+    blocked.the_cursor._on_execute = _also(rows.cancel, blocked.the_cursor._on_execute)
+
+    with pytest.raises(EnvokeSyncError, match="stopped") as caught:
+        list(rows)
+
+    check_message("query: stopped", str(caught.value))
+    (*_, last) = (record.getMessage() for record in caplog.records if record.levelname == "WARNING")
+    check_message("log: query may still be running", last)
+
+
+def test_a_connection_that_is_opened_after_the_stop_runs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_query, "STOP_S", 0.1)
+    connection, released, closed = Connection(Cursor([ROW])), threading.Event(), threading.Event()
+    connection.close = closed.set  # type: ignore[method-assign]
+
+    def get_conn() -> Any:
+        rows.cancel()
+        released.wait(60)
+        return connection
+
+    rows = rows_of(SimpleNamespace(get_conn=get_conn))
+    with pytest.raises(EnvokeSyncError, match="stopped"):
+        list(rows)
+    released.set()
+
+    assert closed.wait(60)
+    assert connection.the_cursor.executed == []
+
+
+class Cancellable(Connection):
+    """A connection whose query blocks until it is cancelled for the second time, and then fails."""
+
+    def __init__(self) -> None:
+        self.cancelled = 0
+        self.ended = threading.Event()
+        super().__init__(Cursor([ROW], on_execute=self.block))
+
+    def block(self, _: str) -> None:
+        if self.ended.wait(60):
+            raise sqlite3.OperationalError("interrupted by p0@example.com")
+
+    def cancel(self) -> None:
+        self.cancelled += 1
+        if self.cancelled == 1:
+            raise RuntimeError("nothing to cancel yet")
+        self.ended.set()
+
+
+def test_a_cancelled_querys_error_reads_as_stopped_and_a_cancellation_that_comes_too_early_is_repeated() -> None:
+    connection = Cancellable()
+    rows = rows_of(Hook(connection))
+    connection.the_cursor._on_execute = _also(rows.cancel, connection.block)
+
+    with pytest.raises(EnvokeSyncError, match="stopped before its end") as caught:
+        list(rows)
+
+    assert "OperationalError" not in str(caught.value)
+    assert connection.cancelled == 2
+    assert connection.closed_by == "envoke-query"
+
+
+def _also(first: Callable[[], object], then: Callable[[str], object]) -> Callable[[str], object]:
+    def both(statement: str) -> None:
+        first()
+        then(statement)
+
+    return both
