@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -76,7 +77,10 @@ class BulkClient:
                 "User-Agent": f"airflow-provider-envoke/{__version__}",
             },
             # Connecting has less time, so that it is known whether the request was sent before the time was up.
-            timeout=aiohttp.ClientTimeout(total=self._config.timeout_s, connect=0.9 * self._config.timeout_s),
+            # aiohttp would round both up to a whole second, perhaps to the same one.
+            timeout=aiohttp.ClientTimeout(
+                total=self._config.timeout_s, connect=0.9 * self._config.timeout_s, ceil_threshold=math.inf
+            ),
         )
         return self
 

@@ -11,6 +11,7 @@ import requests  # noqa: TID253 - this module is imported when a task uses the n
 import urllib3
 
 from airflow_provider_envoke import __version__
+from airflow_provider_envoke.client.deadline import DeadlineAdapter, deadline, is_under_way
 from airflow_provider_envoke.client.failures import failure_of
 from airflow_provider_envoke.client.retry import Attempts
 from airflow_provider_envoke.client.throttle import Pace
@@ -94,16 +95,19 @@ class EnvokeClient:
             self._sleep(wait_s)
         failure: EnvokeError
         try:
-            with self._session.request(
-                request.method,
-                self._config.base_url + request.target,
-                data=content_sent,
-                timeout=self._config.timeout_s,
-                verify=self._authorities,
-                allow_redirects=False,
-                stream=True,
-            ) as response:
-                content = self._read(response)
+            with (
+                deadline(self._config.timeout_s),
+                self._session.request(
+                    request.method,
+                    self._config.base_url + request.target,
+                    data=content_sent,
+                    timeout=self._config.timeout_s,
+                    verify=self._authorities,
+                    allow_redirects=False,
+                    stream=True,
+                ) as response,
+            ):
+                content = _read(response)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             failure = failure_of(request, self._config, error)
         else:
@@ -113,21 +117,21 @@ class EnvokeClient:
         # Raised here, so that it is not chained to an exception of requests, which quotes the URL.
         raise failure
 
-    def _read(self, response: requests.Response) -> bytes:
-        """Read the body, up to a time and a size: a slow response must not hold the task."""
-        deadline = time.monotonic() + self._config.timeout_s
-        chunks = bytearray()
-        while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=True):
-            chunks += chunk
-            if len(chunks) > MAX_ANSWER_BYTES:
-                raise urllib3.exceptions.ProtocolError("the response is too large")
-            if time.monotonic() > deadline:
-                raise urllib3.exceptions.TimeoutError("the response did not end in time")
-        return bytes(chunks)
+
+def _read(response: requests.Response) -> bytes:
+    """Read the body, up to a size."""
+    chunks = bytearray()
+    while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=True):
+        chunks += chunk
+        if len(chunks) > MAX_ANSWER_BYTES:
+            raise urllib3.exceptions.ProtocolError("the response is too large")
+    return bytes(chunks)
 
 
 def _open_session(config: EnvokeConfig) -> requests.Session:
     session = _Session()
+    session.mount("http://", DeadlineAdapter())
+    session.mount("https://", DeadlineAdapter())
     session.headers.update(
         {
             "Accept": "application/json",
@@ -151,9 +155,15 @@ class _Session(requests.Session):
 
 
 class _MaskEmails(logging.Filter):
-    """Masks the URLs that urllib3 logs, at DEBUG and with bad headers at WARNING: filters hold email addresses."""
+    """
+    Masks the URLs that urllib3 logs during our requests, at DEBUG and with bad headers at WARNING.
+
+    The filters in these URLs hold email addresses. Records of other users of urllib3 are left as they are.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
+        if not is_under_way():
+            return True
         if isinstance(record.args, tuple):
             record.args = tuple(
                 mask_emails(str(arg)) if isinstance(arg, str | Exception) else arg for arg in record.args
