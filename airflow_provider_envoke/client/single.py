@@ -13,6 +13,7 @@ import urllib3
 from airflow_provider_envoke import __version__
 from airflow_provider_envoke.client.deadline import DeadlineAdapter, deadline, is_under_way
 from airflow_provider_envoke.client.failures import failure_of
+from airflow_provider_envoke.client.login import Login
 from airflow_provider_envoke.client.retry import Attempts
 from airflow_provider_envoke.client.throttle import Pace
 from airflow_provider_envoke.client.transport import ca_file, environment_proxy
@@ -37,7 +38,8 @@ class EnvokeClient:
     """
     Sends requests one by one, with retries. It is not made for several threads.
 
-    Its state: the open session, whether the credentials have worked, and when the next request may start.
+    Its state: the open session, whether the credentials work, and when the next request may start. Once they are
+    known to be wrong, nothing is sent any more.
 
     :param config: account, host and limits.
     :param sleep: called with seconds; tests pass one that does not wait.
@@ -46,7 +48,7 @@ class EnvokeClient:
     def __init__(self, config: EnvokeConfig, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self._config = config
         self._sleep = sleep
-        self._authenticated = False
+        self._login = Login()
         self._pace = Pace(config.requests_per_second)
         self._authorities = ca_file(config)
         self._session = _open_session(config)
@@ -61,13 +63,15 @@ class EnvokeClient:
 
         :raises EnvokeError: see :func:`airflow_provider_envoke.envoke.answers.read_answer`.
         """
+        self._login.check()
         attempts = Attempts(request, self._config.max_retries)
         while True:
             try:
                 return self._send_once(request)
             except EnvokeAPIError as error:
                 failure = error
-            pause_s = attempts.pause_s(failure, authenticated=self._authenticated)
+            self._login.record(failure)
+            pause_s = attempts.pause_s(failure, authenticated=self._login.trusted)
             log.warning(
                 "Attempt %d of %d failed; sending the request again in %.1f s: %s",
                 attempts.counted,
@@ -112,7 +116,7 @@ class EnvokeClient:
             failure = failure_of(request, self._config, error)
         else:
             answer = read_answer(request, response.status_code, response.headers, content)
-            self._authenticated = True
+            self._login.worked = True
             return answer
         # Raised here, so that it is not chained to an exception of requests, which quotes the URL.
         raise failure
