@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import yarl
 
 from airflow_provider_envoke import __version__
 from airflow_provider_envoke.client.failures import failure_of
+from airflow_provider_envoke.client.login import Login
 from airflow_provider_envoke.client.retry import THROTTLED_STATUSES, Attempts
 from airflow_provider_envoke.client.throttle import Throttle
 from airflow_provider_envoke.client.transport import environment_proxy, open_tls
@@ -31,13 +33,19 @@ log = logging.getLogger(__name__)
 # How many 429/503 responses of one request, while others succeed, pause all requests; after that only itself.
 _SHARED_PAUSES = 5
 
+# While requests go one at a time, each attempt counts as a request without an answer, up to this many for each
+# request: otherwise a run would take an hour to find out that the service is down.
+_MOST_UNANSWERED = 5
+
 
 class BulkClient:
     """
     Sends requests concurrently, with retries. Every method belongs to one event loop.
 
-    Its state: the open session, the throttle, whether the first request is done and the credentials have worked or
-    were rejected, how many requests were sent and how many succeeded, and how many in a row got no answer.
+    Its state: the open session, the throttle, whether the credentials work, how many requests were sent and how
+    many succeeded, and how many in a row got no answer.
+
+    Until the credentials have worked, requests go one at a time.
 
     :param sleep: called with seconds; tests pass one that does not wait.
     """
@@ -52,10 +60,8 @@ class BulkClient:
     ) -> None:
         self._config = config
         self._sleep = sleep
-        self._authenticated = False
+        self._login = Login()
         self._probing = asyncio.Lock()
-        self._probed = False
-        self._rejection: EnvokeAuthError | None = None
         # aiohttp's own ``trust_env`` would also send .netrc's credentials.
         self._proxy = environment_proxy(config)
         self._tls = open_tls(config)
@@ -76,7 +82,10 @@ class BulkClient:
                 "User-Agent": f"airflow-provider-envoke/{__version__}",
             },
             # Connecting has less time, so that it is known whether the request was sent before the time was up.
-            timeout=aiohttp.ClientTimeout(total=self._config.timeout_s, connect=0.9 * self._config.timeout_s),
+            # aiohttp would round both up to a whole second, perhaps to the same one.
+            timeout=aiohttp.ClientTimeout(
+                total=self._config.timeout_s, connect=0.9 * self._config.timeout_s, ceil_threshold=math.inf
+            ),
         )
         return self
 
@@ -91,24 +100,21 @@ class BulkClient:
         only that request pauses, and fails in the end.
         """
         with self.throttle.unfinished_work():
-            if not self._probed:
-                async with self._probing:  # the first request goes alone: wrong credentials are tried only twice
-                    if not self._probed:
+            if not self._login.worked:
+                async with self._probing:  # one at a time: wrong credentials are tried only twice
+                    if not self._login.worked:
                         return await self._probe(request)
             return await self._send_with_retries(request)
 
     async def _probe(self, request: Request) -> Any:
+        self._login.check()
         try:
             return await self._send_with_retries(request)
         except EnvokeAuthError as error:
-            self._rejection = error
+            self._login.rejection = error
             raise
-        finally:
-            self._probed = True
 
     async def _send_with_retries(self, request: Request) -> Any:
-        if self._rejection is not None:
-            raise self._rejection
         attempts = Attempts(request, self._config.max_retries)
         successes_before = self.successes
         while True:
@@ -117,15 +123,17 @@ class BulkClient:
                 return await self._send_in_slot(request)
             except EnvokeAPIError as error:
                 failure = error
+            self._login.record(failure)
             others_succeed = self.successes > successes
             try:
                 pause_s = attempts.pause_s(
-                    failure, authenticated=self._authenticated, others_succeed=others_succeed
+                    failure, authenticated=self._login.trusted, others_succeed=others_succeed
                 )
             except EnvokeAPIError:
                 # A request that fails while others succeed is no sign of an outage.
                 outage = isinstance(failure, EnvokeTransientError) and self.successes == successes_before
-                self.unanswered = self.unanswered + 1 if outage else 0
+                weight = 1 if self._login.worked else min(attempts.counted, _MOST_UNANSWERED)
+                self.unanswered = self.unanswered + weight if outage else 0
                 raise
             alone = others_succeed and attempts.throttled > _SHARED_PAUSES
             await self._pause(pause_s, failure, alone=alone)
@@ -155,7 +163,7 @@ class BulkClient:
             answer = await self._send_once(request)
         finally:
             self.throttle.release()
-        self._authenticated = True
+        self._login.worked = True
         self.successes += 1
         self.unanswered = 0
         self.throttle.speed_up()

@@ -28,7 +28,7 @@ class Attempts:
     """
     The attempts of one request.
 
-    Its state: how many attempts count against ``max_retries``, how many got a 429 or 503, and how many a 401.
+    Its state: how many attempts count against ``max_retries``, and how many got a 429 or 503.
     """
 
     def __init__(self, request: Request, max_retries: int) -> None:
@@ -36,23 +36,19 @@ class Attempts:
         self._max_retries = max_retries
         self.counted = 0
         self.throttled = 0
-        self.rejected = 0
 
     def pause_s(self, failure: EnvokeAPIError, *, authenticated: bool, others_succeed: bool = False) -> float:
         """
         Count a failed attempt, and return how many seconds to wait before the next one.
 
-        :param authenticated: whether the credentials have worked before.
+        :param authenticated: whether the credentials can be trusted despite a 401.
         :param others_succeed: whether other requests succeeded during this attempt.
         :raises EnvokeAPIError: the failure itself, if the request must not be sent again.
         """
         throttled = failure.status in THROTTLED_STATUSES
         self.throttled += throttled
-        self.rejected += failure.status == 401
         if not (throttled and others_succeed and self.throttled <= MAX_THROTTLED and self._max_retries):
             self.counted += 1
-        # The service sometimes refuses good credentials once, so the first 401 is always retried.
-        authenticated = authenticated or self.rejected == 1
         if self.counted > self._max_retries or not may_send_again(
             failure, idempotent=self._request.idempotent, authenticated=authenticated
         ):

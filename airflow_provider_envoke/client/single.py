@@ -11,7 +11,9 @@ import requests  # noqa: TID253 - this module is imported when a task uses the n
 import urllib3
 
 from airflow_provider_envoke import __version__
+from airflow_provider_envoke.client.deadline import DeadlineAdapter, deadline, is_under_way
 from airflow_provider_envoke.client.failures import failure_of
+from airflow_provider_envoke.client.login import Login
 from airflow_provider_envoke.client.retry import Attempts
 from airflow_provider_envoke.client.throttle import Pace
 from airflow_provider_envoke.client.transport import ca_file, environment_proxy
@@ -36,7 +38,8 @@ class EnvokeClient:
     """
     Sends requests one by one, with retries. It is not made for several threads.
 
-    Its state: the open session, whether the credentials have worked, and when the next request may start.
+    Its state: the open session, whether the credentials work, and when the next request may start. Once they are
+    known to be wrong, nothing is sent any more.
 
     :param config: account, host and limits.
     :param sleep: called with seconds; tests pass one that does not wait.
@@ -45,7 +48,7 @@ class EnvokeClient:
     def __init__(self, config: EnvokeConfig, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self._config = config
         self._sleep = sleep
-        self._authenticated = False
+        self._login = Login()
         self._pace = Pace(config.requests_per_second)
         self._authorities = ca_file(config)
         self._session = _open_session(config)
@@ -60,13 +63,15 @@ class EnvokeClient:
 
         :raises EnvokeError: see :func:`airflow_provider_envoke.envoke.answers.read_answer`.
         """
+        self._login.check()
         attempts = Attempts(request, self._config.max_retries)
         while True:
             try:
                 return self._send_once(request)
             except EnvokeAPIError as error:
                 failure = error
-            pause_s = attempts.pause_s(failure, authenticated=self._authenticated)
+            self._login.record(failure)
+            pause_s = attempts.pause_s(failure, authenticated=self._login.trusted)
             log.warning(
                 "Attempt %d of %d failed; sending the request again in %.1f s: %s",
                 attempts.counted,
@@ -94,40 +99,43 @@ class EnvokeClient:
             self._sleep(wait_s)
         failure: EnvokeError
         try:
-            with self._session.request(
-                request.method,
-                self._config.base_url + request.target,
-                data=content_sent,
-                timeout=self._config.timeout_s,
-                verify=self._authorities,
-                allow_redirects=False,
-                stream=True,
-            ) as response:
-                content = self._read(response)
+            with (
+                deadline(self._config.timeout_s),
+                self._session.request(
+                    request.method,
+                    self._config.base_url + request.target,
+                    data=content_sent,
+                    timeout=self._config.timeout_s,
+                    verify=self._authorities,
+                    allow_redirects=False,
+                    stream=True,
+                ) as response,
+            ):
+                content = _read(response)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             failure = failure_of(request, self._config, error)
         else:
             answer = read_answer(request, response.status_code, response.headers, content)
-            self._authenticated = True
+            self._login.worked = True
             return answer
         # Raised here, so that it is not chained to an exception of requests, which quotes the URL.
         raise failure
 
-    def _read(self, response: requests.Response) -> bytes:
-        """Read the body, up to a time and a size: a slow response must not hold the task."""
-        deadline = time.monotonic() + self._config.timeout_s
-        chunks = bytearray()
-        while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=True):
-            chunks += chunk
-            if len(chunks) > MAX_ANSWER_BYTES:
-                raise urllib3.exceptions.ProtocolError("the response is too large")
-            if time.monotonic() > deadline:
-                raise urllib3.exceptions.TimeoutError("the response did not end in time")
-        return bytes(chunks)
+
+def _read(response: requests.Response) -> bytes:
+    """Read the body, up to a size."""
+    chunks = bytearray()
+    while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=True):
+        chunks += chunk
+        if len(chunks) > MAX_ANSWER_BYTES:
+            raise urllib3.exceptions.ProtocolError("the response is too large")
+    return bytes(chunks)
 
 
 def _open_session(config: EnvokeConfig) -> requests.Session:
     session = _Session()
+    session.mount("http://", DeadlineAdapter())
+    session.mount("https://", DeadlineAdapter())
     session.headers.update(
         {
             "Accept": "application/json",
@@ -151,9 +159,15 @@ class _Session(requests.Session):
 
 
 class _MaskEmails(logging.Filter):
-    """Masks the URLs that urllib3 logs, at DEBUG and with bad headers at WARNING: filters hold email addresses."""
+    """
+    Masks the URLs that urllib3 logs during our requests, at DEBUG and with bad headers at WARNING.
+
+    The filters in these URLs hold email addresses. Records of other users of urllib3 are left as they are.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
+        if not is_under_way():
+            return True
         if isinstance(record.args, tuple):
             record.args = tuple(
                 mask_emails(str(arg)) if isinstance(arg, str | Exception) else arg for arg in record.args

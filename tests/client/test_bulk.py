@@ -133,7 +133,8 @@ def test_requests_are_counted_by_kind_and_failures_in_a_row(caplog: pytest.LogCa
     with FaultyServer(*down, SUCCESS, *down, REFUSAL, answer([])) as server:
         unanswered, requests, successes = run(server, main)
 
-    assert unanswered == [1, 2, 0, 1, 2, 0]
+    # Before the first success, each attempt counts as a request.
+    assert unanswered == [2, 4, 0, 1, 2, 0]
     assert requests == {"write": 10, "read": 1, "retry": 4}
     assert successes == 2
     (record,) = (record for record in caplog.records if record.levelname == "WARNING")

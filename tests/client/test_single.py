@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,6 @@ from tests.support.leak_markers import API_ID, API_KEY, EMAIL, leaks
 if TYPE_CHECKING:
     import pytest
 
-    from tests.support import faulty_server as faults
     from tests.support.clients import Sleeps
 
 FULL_PAGE = json.dumps([{"id": number} for number in range(100)]).encode()
@@ -61,19 +59,3 @@ def test_each_retry_is_a_warning(sleeps: Sleeps, caplog: pytest.LogCaptureFixtur
     assert "HTTP 503" in first
     assert "2 of 6" in second
     assert leaks(first + second) == []
-
-
-def test_the_urls_that_urllib3_logs_are_masked(sleeps: Sleeps, caplog: pytest.LogCaptureFixture) -> None:
-    def malformed_header(exchange: faults.Exchange) -> bool:
-        exchange.read()
-        exchange.socket.sendall(f"HTTP/1.1 200 OK\r\n{EMAIL} no header\r\nContent-Length: 2\r\n\r\n[]".encode())
-        return False
-
-    caplog.set_level(logging.DEBUG)
-    with FaultyServer(malformed_header) as server, closing(open_client(server, sleeps)) as client:
-        list(client.find_contacts({"email": {"$in": [EMAIL, "ü@x.org"]}}))
-
-    assert "GET /v1/contacts" in caplog.text, "urllib3 has logged the URL"
-    assert "z***%40leak.example.com" in caplog.text
-    assert leaks(caplog.text) == []
-    assert "%C3%BC%40x.org" not in caplog.text
