@@ -4,8 +4,8 @@
 Reads the customers of a warehouse, compares each one with its Envoke contact, and updates the contacts that
 differ. A second run changes nothing. Customers who are not in Envoke are skipped, and values that are too long
 are truncated. The task finishes its work and then fails if more than 1 % of the rows were rejected. If the
-parameter `rejects` names a folder (a local one, or a URL such as `s3://bucket/folder`), the rejected rows are
-written to a file there. The file contains their keys, which are personal data.
+parameter `rejects` names a folder (a local one, or a URL such as `s3://bucket/folder`), each try writes the
+rejected rows to a file of its own there. The file contains their keys, which are personal data.
 
 Connections:
 
@@ -40,7 +40,7 @@ with DAG(
     params={
         "warehouse": Param("warehouse", type="string", description="Connection id of the database."),
         "rejects": Param(
-            "", type="string", description="Folder or URL for the file of rejected rows. Empty: no file."
+            "", type="string", description="Folder or URL for the files of rejected rows. Empty: no files."
         ),
     },
 ) as dag:
@@ -52,7 +52,7 @@ with DAG(
         on_missing="skip",
         on_overlong="truncate",
         max_rejects=0.01,
-        rejects_path="{{ params.rejects and params.rejects ~ '/' ~ run_id ~ '.jsonl' }}",
+        rejects_path="{{ params.rejects and params.rejects ~ '/' }}",
         outlets=[Asset("envoke://account/contacts")],
         retries=2,
         retry_delay=timedelta(minutes=5),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import pickle
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from airflow_provider_envoke import exceptions
+from tests.support.layers import PACKAGE, modules_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +28,12 @@ EXAMPLES = [
 ]
 
 
+class CountedError(exceptions.EnvokePlanError):
+    """What a user's own code may derive."""
+
+    count = 0
+
+
 @pytest.mark.parametrize("copied", [lambda error: pickle.loads(pickle.dumps(error)), copy.deepcopy])
 @pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
 def test_an_exception_survives_pickle_with_all_it_carries(
@@ -36,6 +44,28 @@ def test_an_exception_survives_pickle_with_all_it_carries(
     assert type(copy_of_error) is type(error)
     assert str(copy_of_error) == "text"
     assert vars(copy_of_error) == vars(error)
+
+
+def test_a_subclass_with_attributes_of_its_own_survives_pickle() -> None:
+    error = CountedError("text", {"rows": 7})
+    error.count = 3
+    error.add_note("a note")
+
+    copy_of_error = pickle.loads(pickle.dumps(error))
+
+    assert (type(copy_of_error), str(copy_of_error)) == (CountedError, "text")
+    assert vars(copy_of_error) == {"report": {"rows": 7}, "count": 3, "__notes__": ["a note"]}
+
+
+def test_the_package_defines_no_other_exceptions_that_users_see() -> None:
+    elsewhere = {
+        item.__module__
+        for module in map(importlib.import_module, modules_in())
+        for item in vars(module).values()
+        if isinstance(item, type) and issubclass(item, BaseException) and item.__module__.startswith(PACKAGE)
+    } - {exceptions.__name__}
+
+    assert elsewhere == {f"{PACKAGE}.sandbox.filters"}, "the sandbox answers with these"
 
 
 def test_every_exception_has_an_example_above_and_one_root() -> None:

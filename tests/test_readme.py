@@ -20,6 +20,8 @@ from airflow_provider_envoke.transfers.sql_to_envoke import SqlToEnvokeOperator
 from tests.support import ROOT
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from airflow_provider_envoke.sandbox.thread import Sandbox
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -31,18 +33,25 @@ CREDENTIALS = 'login="API ID", password="API key"'
 
 @pytest.mark.parametrize("block", BLOCKS, ids=[block.split("\n")[0][:40] for block in BLOCKS])
 def test_every_python_block_runs(
-    block: str, envoke_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    block: str,
+    envoke_sandbox: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
 ) -> None:
     envoke_sandbox.reset([{"id": 1001, "email": "jon@example.com", "remote_id": "436D-SF92", "city": "Laval"}])
     monkeypatch.setenv("AIRFLOW_CONN_ENVOKE_DEFAULT", json.dumps(envoke_sandbox.connection))
     account = {name: envoke_sandbox.connection[name] for name in ("login", "password", "host")}
     code = block.replace(CREDENTIALS, f"**{account!r}")
-    names: dict[str, object] = {}
+    names: dict[str, Any] = {}
+    fixtures = {"envoke_sandbox": envoke_sandbox, "monkeypatch": monkeypatch, "tmp_path": tmp_path}
 
     exec(compile(code, "README.md", "exec"), names)
-    if "test_my_task" in names:
-        names["test_my_task"](envoke_sandbox, monkeypatch)  # type: ignore[operator]
+    tests = [names[name] for name in re.findall(r"^def (test_\w+)", block, re.MULTILINE)]
+    for test in tests:
+        test(**{name: fixtures[name] for name in inspect.signature(test).parameters})
 
+    assert bool(tests) is ("def test_" in block)
     if "SyncRun" in block:
         assert "updated                              1" in capsys.readouterr().out
     if "EnvokeHook" in block:

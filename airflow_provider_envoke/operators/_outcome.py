@@ -1,30 +1,27 @@
-"""What a task's outcome means to Airflow: exceptions, the rejects file, XCom, asset events and metrics."""
+"""What a task's outcome means to Airflow: exceptions, XCom, asset events and metrics."""
 
 from __future__ import annotations
 
-import json
-from contextlib import contextmanager, suppress
-from dataclasses import asdict
+import logging
+from contextlib import contextmanager
 from datetime import timedelta
 from itertools import islice
-from os import PathLike
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from airflow.providers.common.compat.sdk import AirflowFailException
 
-from airflow_provider_envoke.envoke.messages import mask_emails
 from airflow_provider_envoke.exceptions import (
-    EnvokeConfigError,
     EnvokeError,
     EnvokePlanError,
     EnvokeSyncError,
     EnvokeTransientError,
 )
+from airflow_provider_envoke.operators._rejects import shown_path
 from airflow_provider_envoke.sync.options import exceeds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from airflow.providers.common.compat.sdk import Context
 
@@ -41,7 +38,8 @@ METRICS = {
     "envoke.update.duration": "timer: such a task",
 }
 
-_MAX_PATH_CHARS = 300
+log = logging.getLogger(__name__)
+
 _MAX_EXAMPLES = 3
 _MAX_EXAMPLE_CHARS = 300
 
@@ -63,20 +61,18 @@ def fail_without_retry() -> Iterator[None]:
         raise AirflowFailException(str(error)) from error
 
 
-def check_rejects(
-    report: SyncReport, max_rejects: float, rejects_path: str | None, first: Iterable[Reject] = ()
-) -> None:
+def check_rejects(report: SyncReport, max_rejects: float, path: str, first: Iterable[Reject] = ()) -> None:
     """
     Fail a run in which more rows were rejected than ``max_rejects`` allows.
 
-    :param rejects_path: the rejects file, for the message.
+    :param path: where the rejected rows are, for the message; ``""`` if they are in no file.
     :param first: the first rejected row of each reason, as examples for the message.
     :raises EnvokeSyncError: if more rows were rejected; it carries the report.
     """
     if not exceeds(report.rejected, max_rejects, report.rows):
         return
     reasons = ", ".join(f"{count} {reason}" for reason, count in report.reasons.items())
-    where = f"They are in {_shown(rejects_path)}." if rejects_path else "Set rejects_path to write them to a file."
+    where = f"They are in {shown_path(path)}." if path else "Set rejects_path to write them to a file."
     were = "would not be" if report.plan_only else "were not"
     others = " The other rows are done." if report.rejected < report.rows else ""
     others = " Nothing was written: plan_only is on." if report.plan_only else others
@@ -86,97 +82,47 @@ def check_rejects(
     examples = f" For example, {'; '.join(shown)}." if shown else ""
     raise EnvokeSyncError(
         f"{report.rejected} of {report.rows} rows {were} written to Envoke ({reasons}), more than "
-        f"max_rejects={max_rejects:g} allows. {where}{others} Running again is safe.{examples}",
+        f"max_rejects={max_rejects} allows. {where}{others} Running again is safe.{examples}",
         report.as_dict(),
     )
 
 
-@contextmanager
-def rejects_file(path: str | None) -> Iterator[Callable[[Reject], None]]:
+def push_result(context: Context, task: Any, result: dict[str, Any]) -> None:
     """
-    Open the rejects file, and yield the function that writes one row to it: a JSON object a line.
+    Push the result of a task that is about to fail or to be skipped. Of others, Airflow pushes what they return.
 
-    :param path: local path, or a URL that ``ObjectStoragePath`` supports; ``None`` for no file.
-    :raises EnvokeConfigError: if it cannot be opened.
-    :raises EnvokeSyncError: if it cannot be written.
+    A task with ``do_xcom_push=False`` pushes nothing. Nothing is raised: what ends the task must be seen.
     """
-    if not path:
-        yield lambda _: None
+    instance = context.get("ti")
+    if instance is None or not task.do_xcom_push:
         return
-    file = _open_for_writing(path)
-
-    def write(reject: Reject) -> None:
-        with _failing_to_write(path):
-            file.write(json.dumps(asdict(reject), ensure_ascii=False) + "\n")
-
     try:
-        yield write
-    except BaseException:
-        with suppress(OSError):  # the reader needs to see what ended the run
-            file.close()
-        raise
-    with _failing_to_write(path):
-        file.close()
+        instance.xcom_push(key="return_value", value=result)
+    except Exception as error:  # whatever the XCom backend raises
+        log.warning("The result could not be pushed to XCom (%s).", type(error).__name__)
 
 
-def _open_for_writing(path: object) -> Any:
-    from airflow.providers.common.compat.sdk import ObjectStoragePath  # noqa: PLC0415 - heavy
-
-    if not isinstance(path, str | PathLike):
-        raise EnvokeConfigError(f"rejects_path must be a path or URL as text, not {type(path).__name__}.")
-    try:
-        target = ObjectStoragePath(str(path))
-        if target.protocol in ("", "file"):
-            target.parent.mkdir(parents=True, exist_ok=True)
-        return target.open("w", encoding="utf-8")  # type: ignore[no-untyped-call]
-    except (OSError, ValueError, TypeError, ImportError) as error:
-        reason = _reason(error)
-    raise EnvokeConfigError(f"rejects_path {_shown(path)} cannot be written: {reason}. Choose another file.")
-
-
-@contextmanager
-def _failing_to_write(path: str | PathLike[str]) -> Iterator[None]:
-    reason = ""
-    try:
-        yield
-    except OSError as error:
-        reason = _reason(error)
-    if reason:
-        raise EnvokeSyncError(
-            f"The rejected rows could not be written to rejects_path {_shown(path)}: {reason}. Rows counted as "
-            "written are in Envoke. Fix the path and rerun the task."
-        )
-
-
-def _shown(path: str | PathLike[str]) -> str:
-    return ascii(mask_emails(str(path))[:_MAX_PATH_CHARS])
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, FileExistsError | NotADirectoryError):
-        return "a folder in it is a file"
-    return getattr(error, "strerror", None) or f"{type(error).__name__}: {mask_emails(str(error))[:200]}"
-
-
-def push_report(context: Context, outlets: Sequence[Any], report: SyncReport, base_url: str) -> None:
+def add_to_events(context: Context, outlets: Sequence[Any], report: SyncReport, base_url: str) -> None:
     """
-    Push the report as the task's result, also if the task is about to fail, and into its outlets' events.
+    Put the report into the events of a task's outlets.
 
     An asset, or a reference to one, gets the report as its event's ``extra``; an alias gets an event of the asset
     ``envoke://HOST/contacts`` with the counts, unless this was a plan.
     """
     from airflow.providers.common.compat.sdk import Asset, AssetAlias  # noqa: PLC0415 - heavy
 
-    context["ti"].xcom_push(key="return_value", value=report.as_dict())
+    events = context.get("outlet_events")
+    if events is None:  # as in a unit test
+        return
     for outlet in outlets:
         if isinstance(outlet, AssetAlias):
             if not report.plan_only:
                 contacts = Asset(f"envoke://{urlsplit(base_url).netloc}/contacts")
                 # Airflow 2.11 fails a task whose alias gets an extra with nested values.
                 flat = {name: value for name, value in report.as_dict().items() if not isinstance(value, dict)}
-                context["outlet_events"][outlet].add(contacts, extra=flat)
+                events[outlet].add(contacts, extra=flat)
         elif isinstance(outlet, Asset) or _refers_to_asset(outlet):
-            context["outlet_events"][outlet].extra = report.as_dict()
+            events[outlet].extra = report.as_dict()
 
 
 def _refers_to_asset(outlet: Any) -> bool:

@@ -11,19 +11,20 @@ from airflow_provider_envoke.envoke.requests import REMOTE_ID_WARNING
 from airflow_provider_envoke.hooks.envoke import EnvokeHook
 from airflow_provider_envoke.operators._lineage import operator_lineage
 from airflow_provider_envoke.operators._outcome import (
+    add_to_events,
     check_rejects,
     count_sync,
     fail_without_retry,
-    push_report,
-    rejects_file,
+    push_result,
 )
+from airflow_provider_envoke.operators._rejects import rejects_file, shown_path
 from airflow_provider_envoke.operators._templated import check_rendered_arguments
 from airflow_provider_envoke.payload.build import PayloadRules
 from airflow_provider_envoke.payload.mapping import FieldMap
 from airflow_provider_envoke.sync.options import SyncOptions, read_limit
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from airflow.providers.common.compat.sdk import Context
     from airflow.providers.openlineage.extractors import OperatorLineage
@@ -71,15 +72,18 @@ class BaseEnvokeSyncOperator(BaseOperator):
     :param concurrency: how many requests are under way at once.
     :param requests_per_second: how many requests may start in a second; by default as the connection says.
     :param plan_only: read, compare and report what would change, but write nothing.
-    :param max_rejects: how many rows may be rejected before the task fails: a count, or a share below 1.
-        (templated)
+    :param max_rejects: how many rows may be rejected before the task fails: a count (1 is one row), or a share
+        below 1. (templated)
     :param max_changes: a circuit breaker: how many rows may change or create contacts, a count or a share below 1.
         The rows are planned first; if there are more, nothing is written, and the task fails without retries, with
         the plan as its report. If there are not, the contacts are read again. With ``plan_only`` only the plan is
         checked. With ``strategy="all"`` every row that would be sent counts.
         ``None``: no limit. (templated)
-    :param rejects_path: file that receives a JSON line for each rejected row, its key included: a local path, or a
-        URL that Airflow's ``ObjectStoragePath`` supports. (templated)
+    :param rejects_path: file or folder that receives a JSON line for each rejected row, its key included: a local
+        path, or a URL that Airflow's ``ObjectStoragePath`` supports. Each try of a task instance writes a file of
+        its own and never over another one: in a folder, one named after the task instance and the try; a file's
+        name is used as it is by the first try of a task that is not mapped, unless the file exists, and otherwise
+        gets these ids. The log names the file. (templated)
     :param on_empty: ``"succeed"``, ``"skip"`` or ``"fail"`` if there are no rows.
     """
 
@@ -142,10 +146,12 @@ class BaseEnvokeSyncOperator(BaseOperator):
         self.rejects_path = rejects_path
         self.on_empty = on_empty
         self._run: SyncRun | None = None
+        self._killed = False
         self._report: SyncReport | None = None
 
     def on_kill(self) -> None:
-        """Stop the run; what was done so far is reported."""
+        """Stop the run, also one that has not begun yet; what was done so far is reported."""
+        self._killed = True
         if self._run is not None:
             self._run.cancel()
 
@@ -172,21 +178,43 @@ class BaseEnvokeSyncOperator(BaseOperator):
         :raises EnvokeSyncError: if too many rows were rejected, or the run was stopped.
         :raises EnvokeTransientError: if the service is down.
         """
-        with fail_without_retry():
-            check_choice("on_empty", self.on_empty, get_args(OnEmpty))
-            check_rendered_arguments(self)
-            max_rejects = read_limit("max_rejects", self.max_rejects)
-            if self.keyfield == "remote_id":
-                self.log.warning(REMOTE_ID_WARNING)
-            options = self._options()
-            config = EnvokeHook(self.envoke_conn_id).get_conn()
-            report, first_rejects = self._run_sync(context, config, options, rows, total_rows)
-            check_rejects(report, max_rejects, self.rejects_path, first_rejects)
+        self._report = None
+        try:
+            with fail_without_retry():
+                report = self._sync(context, rows, total_rows)
+            self._check_empty(report)
+        except BaseException:
+            if self._report is not None:
+                push_result(context, self, self._report.as_dict())
+            raise
+        return report.as_dict()
+
+    def _sync(self, context: Context, rows: Iterable[Mapping[str, Any]], total_rows: int | None) -> SyncReport:
+        check_choice("on_empty", self.on_empty, get_args(OnEmpty))
+        check_rendered_arguments(self)
+        max_rejects = read_limit("max_rejects", self.max_rejects)
+        if self.keyfield == "remote_id":
+            self.log.warning(REMOTE_ID_WARNING)
+        options = self._options()
+        config = EnvokeHook(self.envoke_conn_id).get_conn()
+        first_rejects: dict[str, Reject] = {}
+        with rejects_file(self.rejects_path, context) as rejects:
+            if rejects.path:
+                self.log.info("Rejected rows are written to %s.", shown_path(rejects.path))
+
+            def on_reject(reject: Reject) -> None:
+                first_rejects.setdefault(reject.reason, reject)
+                rejects.write(reject)
+
+            report = self._run_sync(context, config, options, rows, total_rows, on_reject)
+        check_rejects(report, max_rejects, rejects.path, first_rejects.values())
+        return report
+
+    def _check_empty(self, report: SyncReport) -> None:
         if report.rows == 0 and self.on_empty == "skip":
             raise AirflowSkipException("There are no rows, and on_empty is 'skip'.")
         if report.rows == 0 and self.on_empty == "fail":
             raise AirflowFailException("There are no rows, and on_empty is 'fail'. Check the query.")
-        return report.as_dict()
 
     def _run_sync(
         self,
@@ -195,30 +223,26 @@ class BaseEnvokeSyncOperator(BaseOperator):
         options: SyncOptions,
         rows: Iterable[Mapping[str, Any]],
         total_rows: int | None,
-    ) -> tuple[SyncReport, Iterable[Reject]]:
-        """Return the report and the first reject of each reason. The report is pushed even if the run fails."""
+        on_reject: Callable[[Reject], None],
+    ) -> SyncReport:
+        """Return the report of the run, which is recorded even if the run fails."""
         from airflow_provider_envoke.sync.passes import SyncRun  # noqa: PLC0415 - imports aiohttp
 
-        first_rejects: dict[str, Reject] = {}
-        with rejects_file(self.rejects_path) as write:
-
-            def on_reject(reject: Reject) -> None:
-                first_rejects.setdefault(reject.reason, reject)
-                write(reject)
-
-            self._run = SyncRun(config, options, on_reject=on_reject, total_rows=total_rows)
-            try:
-                self._run.run(rows)
-            finally:
-                report = self._run.report()
-                self._record(context, report, config)
-        return report, first_rejects.values()
+        self._run = run = SyncRun(config, options, on_reject=on_reject, total_rows=total_rows)
+        if self._killed:  # before there was a run to cancel
+            run.cancel()
+        try:
+            run.run(rows)
+        finally:
+            report = run.report()
+            self._record(context, report, config)
+        return report
 
     def _record(self, context: Context, report: SyncReport, config: EnvokeConfig) -> None:
         self._report = report
         # The table starts on its own line, because the log puts a prefix before the first one.
         self.log.info("Report of the run:\n%s", report.as_table())
-        push_report(context, self.outlets, report, config.base_url)
+        add_to_events(context, self.outlets, report, config.base_url)
         count_sync(report, self)
 
     def _options(self) -> SyncOptions:

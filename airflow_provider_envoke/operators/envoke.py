@@ -14,7 +14,7 @@ from airflow_provider_envoke.envoke.requests import REMOTE_ID_WARNING, create_mi
 from airflow_provider_envoke.exceptions import EnvokeConfigError, EnvokeDataError, EnvokeNotFoundError
 from airflow_provider_envoke.hooks.envoke import EnvokeHook
 from airflow_provider_envoke.operators._lineage import operator_lineage
-from airflow_provider_envoke.operators._outcome import count_update, fail_without_retry
+from airflow_provider_envoke.operators._outcome import count_update, fail_without_retry, push_result
 from airflow_provider_envoke.operators._sync import BaseEnvokeSyncOperator
 from airflow_provider_envoke.operators._templated import (
     check_rendered_nulls,
@@ -120,7 +120,7 @@ class EnvokeUpdateContactOperator(BaseOperator):
             count_update(outcome, time.monotonic() - started_s, self)
         self._written = 0 if result["action"] == "skipped" else 1
         if result["action"] == "skipped":
-            context["ti"].xcom_push(key="return_value", value=result)
+            push_result(context, self, result)
             raise AirflowSkipException("No contact has this key, and on_missing is 'skip'.")
         self.log.info("Contact %s: %s (%s).", result["id"], result["action"], ", ".join(result["fields"]))
         return result

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -17,6 +18,7 @@ OnMissing = Literal["reject", "skip", "create"]
 OnDuplicate = Literal["first", "last", "reject"]
 
 MAX_CONCURRENCY = 256
+_MAX_COUNT = 10**18  # above any table; it can still be divided and printed
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +83,17 @@ def read_limit(name: str, limit: object) -> float:
     """
     Return a limit on rows as a number: a whole count from 0, or a share above 0 and below 1.
 
+    1.0 is neither, and 2.0 is refused with it: a template that divides would be a count on some days only.
+
     :param limit: the number, or its text, as a template renders it.
     :raises EnvokeConfigError: if it is neither.
     """
     number = _as_number(limit)
-    if math.isfinite(number) and (0 < number < 1 or (number >= 0 and number == int(number))):
+    if 0 < number < 1 or (isinstance(number, int) and 0 <= number <= _MAX_COUNT):
         return number
     raise EnvokeConfigError(
-        f"{name} must be a count (such as 10) or a share below 1 (such as 0.01), not {quoted(limit)}."
+        f"{name} must be a count without a decimal point (1 is one row) or a share below 1 (0.01 is one row in a "
+        f"hundred), not {quoted(limit)}."
     )
 
 
@@ -101,11 +106,15 @@ def exceeds(count: int, limit: float, rows: int) -> bool:
 
 
 def _as_number(limit: object) -> float:
+    """Return a number: an int if it is written without a decimal point, or zero; not a number if it is none."""
     if isinstance(limit, bool) or not isinstance(limit, int | float | str):
         return math.nan
+    if isinstance(limit, str):
+        with suppress(ValueError):
+            return int(limit)
     try:
-        return float(limit)
-    except (ValueError, OverflowError):
+        return limit if isinstance(limit, int) else float(limit) or 0
+    except ValueError:
         return math.nan
 
 

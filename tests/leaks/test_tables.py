@@ -66,11 +66,11 @@ class Run:
         run = context()
         task = kind(task_id="sync", rejects_path=str(path), outlets=[OUTLET], **arguments)
         before = len(self._seen.errors)
-        self._seen.attempt(lambda: task.execute(run))
+        self._seen.attempt(lambda: self.reports.append(task.execute(run)))
         if "return_value" in run["ti"].pushed:
             self.reports.append(run["ti"].pushed["return_value"])
         events = [event.extra for event in run["outlet_events"].values()]
-        self._seen.texts += [repr(run["ti"].pushed), repr(events), repr(task), str(task)]
+        self._seen.texts += [repr(self.reports), repr(events), repr(task), str(task)]
         self._seen.texts += [repr(getattr(error, "report", None)) for error in self._seen.errors[before:]]
         for line in path.read_text("utf-8").splitlines() if path.exists() else ():
             reject = json.loads(line)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -45,21 +46,22 @@ def migrate() -> None:
     subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
-def run_dag(dag: DAG, **kwargs: Any) -> DagRun:
+def run_dag(dag: DAG, retries: int = 0, **kwargs: Any) -> DagRun:
     """
     Run a DAG once in this process, one task after the other, and return the run.
 
-    If a task fails, the state of the run is ``failed``; nothing is raised. Failed tasks are not retried.
+    If a task fails, the state of the run is ``failed``; nothing is raised.
 
+    :param retries: how often a failed task is retried, at once, whatever the DAG says.
     :param kwargs: arguments of ``dag.test()``, such as ``run_conf``.
     """
     from airflow import __version__  # only once the environment is set
 
     for task in dag.tasks:  # dag.test() would wait for the whole retry delay
         if hasattr(task, "partial_kwargs"):  # a mapped task
-            task.partial_kwargs["retries"] = 0
+            task.partial_kwargs.update(retries=retries, retry_delay=timedelta(0))
         else:
-            task.retries = 0
+            task.retries, task.retry_delay = retries, timedelta(0)
     if not __version__.startswith("2."):
         _register(dag)
     return dag.test(**kwargs)

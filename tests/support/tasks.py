@@ -6,9 +6,12 @@ from typing import Any
 
 
 class TaskInstance:
-    """A task instance that keeps what is pushed to XCom."""
+    """The first try of a task that is not mapped, unless told otherwise; it keeps what is pushed to XCom."""
 
-    def __init__(self) -> None:
+    def __init__(self, **attributes: Any) -> None:
+        self.dag_id, self.task_id, self.run_id = "dag", "task", "manual__2026-01-01"
+        self.map_index, self.try_number = -1, 1
+        vars(self).update(attributes)
         self.pushed: dict[str, Any] = {}
 
     def xcom_push(self, key: str, value: Any) -> None:
@@ -23,6 +26,10 @@ class OutletEvents(dict[Any, Any]):
         return self[asset]
 
 
-def context() -> dict[str, Any]:
-    """Return a task context; ``context()["ti"].pushed`` holds what is pushed to XCom."""
-    return {"ti": TaskInstance(), "outlet_events": OutletEvents()}
+def context(**attributes: Any) -> dict[str, Any]:
+    """
+    Return a task context; ``context()["ti"].pushed`` holds what is pushed to XCom.
+
+    :param attributes: of the task instance, such as ``try_number``.
+    """
+    return {"ti": TaskInstance(**attributes), "outlet_events": OutletEvents()}

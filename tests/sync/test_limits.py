@@ -17,10 +17,22 @@ from tests.support.reports import report, tally
 
 @pytest.mark.parametrize(
     ("limit", "number"),
-    [(0, 0), (1, 1), (10, 10), (2.0, 2), (0.01, 0.01), ("0", 0), ("10", 10), (" 0.2 ", 0.2), (10**9, 10**9)],
+    [
+        *[(0, 0), (0.0, 0), (1, 1), (10, 10), (0.01, 0.01), (0.999, 0.999), (10**9, 10**9)],
+        *[("0", 0), ("0.0", 0), ("1", 1), (" 1 ", 1), ("10", 10), (" 0.2 ", 0.2)],
+    ],
 )
 def test_a_count_or_a_share_is_read_also_from_a_rendered_template(limit: Any, number: float) -> None:
-    assert read_limit("max_changes", limit) == number
+    read = read_limit("max_changes", limit)
+
+    assert (read, type(read)) == (number, type(number)), "a count is an int, in messages too"
+    assert read_limit("max_changes", read) == number
+
+
+@pytest.mark.parametrize("limit", [1.0, "1.0", "1.", "1e0", 2.0, "2.0", 100.0, "1e3", 1e9])
+def test_one_with_a_decimal_point_is_refused_because_it_could_mean_one_row_or_all(limit: Any) -> None:
+    with pytest.raises(EnvokeConfigError, match=r"^max_rejects .*\b1 is one row\b.* share below 1"):
+        read_limit("max_rejects", limit)
 
 
 @pytest.mark.parametrize(
