@@ -10,7 +10,7 @@ from airflow_provider_envoke.exceptions import EnvokeSyncError
 from airflow_provider_envoke.hooks.envoke import EnvokeHook
 from airflow_provider_envoke.operators import _rejects, _sync
 from airflow_provider_envoke.operators.envoke import EnvokeSyncContactsOperator
-from airflow_provider_envoke.sync import threads
+from airflow_provider_envoke.sync import passes
 from airflow_provider_envoke.transfers.sql_to_envoke import SqlToEnvokeOperator
 from tests.support.contacts import ANA, BO
 from tests.support.tasks import context
@@ -29,8 +29,8 @@ MOMENTS: dict[str, tuple[Any, str]] = {
     "the connection is looked up": (EnvokeHook, "get_conn"),
     "the options are checked": (_sync, "SyncOptions"),
     "the rejects file is opened": (_rejects, "_open_new"),
-    "the run is made": (threads.SyncRun, "__init__"),
-    "the run has begun": (threads.SyncRun, "run"),
+    "the run is made": (passes.SyncRun, "__init__"),
+    "the run has begun": (passes.SyncRun, "run"),
 }
 
 
