@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 from collections import defaultdict
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_envoke.envoke.fields import as_contact_id
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Contacts = dict[str, list[dict[str, Any]]]
+
+_CREATE_SNAPSHOT = "CREATE TABLE contacts (key BLOB, id INTEGER, body TEXT, PRIMARY KEY (key, id))"
 
 
 class ContactReader:
@@ -102,15 +105,15 @@ class ContactReader:
             if field in self._snapshots:
                 return
             log.warning("%s Reading all contacts of the account instead, once.", refusal)
-            snapshot = temporary_database(
-                "CREATE TABLE contacts (key BLOB, id INTEGER, body TEXT, PRIMARY KEY (key, id))"
-            )
-            async for page in self._every_page():
-                rows = [
-                    (digest_of(match_key(field, item.get(field))), int(item["id"]), json.dumps(item))
-                    for item in page
-                ]
-                snapshot.executemany("INSERT OR REPLACE INTO contacts VALUES (?, ?, ?)", rows)
+            with ExitStack() as on_failure:
+                snapshot = on_failure.enter_context(closing(temporary_database(_CREATE_SNAPSHOT)))
+                async for page in self._every_page():
+                    rows = [
+                        (digest_of(match_key(field, item.get(field))), int(item["id"]), json.dumps(item))
+                        for item in page
+                    ]
+                    snapshot.executemany("INSERT OR REPLACE INTO contacts VALUES (?, ?, ?)", rows)
+                on_failure.pop_all()
             self._snapshots[field] = snapshot
             self.read_by = "pages"
 
