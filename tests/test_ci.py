@@ -107,7 +107,7 @@ names["main"]()
 
 
 def test_a_signal_stops_what_is_running(tmp_path: Path) -> None:
-    (tmp_path / "Makefile").write_text("slow:\n\t@touch begun; exec sleep 600\n")
+    (tmp_path / "Makefile").write_text("slow:\n\t@echo begun >> begun; exec sleep 600\n")
     command = [sys.executable, "-c", RUN_ONE_STEP, str(ROOT / ".ci" / "run"), this_python()]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL) as process:
         try:
@@ -116,6 +116,7 @@ def test_a_signal_stops_what_is_running(tmp_path: Path) -> None:
             process.terminate()
 
         assert process.wait(timeout=30) == 128 + signal.SIGTERM
+    assert (tmp_path / "begun").read_text() == "begun\n"
     assert processes_of(tmp_path) == []
 
 
