@@ -101,13 +101,14 @@ RUN_ONE_STEP = """
 import pathlib, runpy, sys
 names = runpy.run_path(sys.argv[1], run_name="ci")
 step = names["Step"]("only", "slow", python=(sys.argv[2],))
-names["main"].__globals__.update(ROOT=pathlib.Path.cwd(), PACKAGES={}, LANES=((step, step),))
+names["main"].__globals__.update(ROOT=pathlib.Path.cwd(), PACKAGES={}, LANES=((step, step),), STOP_S=1)
 names["main"]()
 """
 
 
-def test_a_signal_stops_what_is_running(tmp_path: Path) -> None:
-    (tmp_path / "Makefile").write_text("slow:\n\t@echo begun >> begun; exec sleep 600\n")
+@pytest.mark.parametrize("stubborn", ["", "trap '' TERM;"])
+def test_a_signal_stops_what_is_running(stubborn: str, tmp_path: Path) -> None:
+    (tmp_path / "Makefile").write_text(f"slow:\n\t@{stubborn} echo begun >> begun; sleep 600\n")
     command = [sys.executable, "-c", RUN_ONE_STEP, str(ROOT / ".ci" / "run"), this_python()]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL) as process:
         try:
@@ -117,7 +118,7 @@ def test_a_signal_stops_what_is_running(tmp_path: Path) -> None:
 
         assert process.wait(timeout=30) == 128 + signal.SIGTERM
     assert (tmp_path / "begun").read_text() == "begun\n"
-    assert processes_of(tmp_path) == []
+    wait_for("its processes to be gone", lambda: not processes_of(tmp_path), 10)
 
 
 def test_the_steps_test_the_versions_that_the_package_names(ci: dict[str, Any]) -> None:
