@@ -25,6 +25,10 @@ STAMP_3 := .venv/airflow-3/.installed
 # In this environment the provider is installed from its wheel, as users install it.
 SYSTEM := .venv/system-$(AIRFLOW)
 
+# uv installs what only CI tests: versions other than the pinned ones.
+UV := .venv/uv/bin/uv
+UV_INSTALL = $(UV) pip install --quiet --python $(@D)/bin/python
+
 # -qq: errors only. pip's warnings are about the machine, not about this project.
 PIP_INSTALL := -m pip install -qq --disable-pip-version-check --no-input
 CHECK_PYTHON := command -v $(PYTHON) >/dev/null && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -34,6 +38,9 @@ CHECK_PYTHON := command -v $(PYTHON) >/dev/null && $(PYTHON) -c 'import sys; sys
 help:
 	@echo "make test          run the whole test suite on Airflow 3 (AIRFLOW=2.11 make test: on Airflow 2.11)"
 	@echo "make test-all      run it on Airflow 3 and 2.11, and a part of it on 3.1"
+	@echo "make test-lowest   run it on the lowest versions that pyproject.toml allows"
+	@echo "make test-newest   run it on the newest versions of everything"
+	@echo "make test-official run it on the versions that Airflow recommends (also AIRFLOW=2.11), if they can be downloaded"
 	@echo "make test-system   run the examples under a real scheduler, with the provider from its wheel (also AIRFLOW=2.11);"
 	@echo "                   on Airflow 3 also with Celery, if PostgreSQL and Redis are running"
 	@echo "make messages      record the messages that people read in tests/messages.txt, for review in its diff"
@@ -66,6 +73,44 @@ test: $(STAMP)
 .PHONY: test-all
 test-all:
 	@for line in $(LINES); do $(MAKE) --no-print-directory test AIRFLOW=$$line || exit 1; done
+
+$(UV):
+	@$(CHECK_PYTHON)
+	@$(PYTHON) -m venv .venv/uv
+	@.venv/uv/bin/python $(PIP_INSTALL) uv
+
+# The tools of the tests, too, may not change the versions that pyproject.toml names.
+.venv/lowest/.installed: pyproject.toml .ci/lowest | $(UV)
+	@$(CHECK_PYTHON)
+	@echo "Installing the lowest versions that pyproject.toml allows into .venv/lowest"
+	@$(UV) venv --quiet --clear --python "$$(command -v $(PYTHON))" $(@D)
+	@$(PYTHON) .ci/lowest > $(@D)/lowest.txt
+	@$(UV_INSTALL) --resolution lowest-direct --constraint $(@D)/lowest.txt --editable .
+	@$(UV_INSTALL) --constraint $(@D)/lowest.txt --editable '.[dev]'
+	@touch $@
+
+.PHONY: test-lowest
+test-lowest: .venv/lowest/.installed
+	@echo "Testing on the lowest versions that pyproject.toml allows"
+	@.venv/lowest/bin/python -m pytest $(PYTEST_ARGS)
+
+# Not kept: tomorrow, other versions are the newest.
+.PHONY: .venv/newest/.installed
+.venv/newest/.installed: | $(UV)
+	@$(CHECK_PYTHON)
+	@echo "Installing the newest versions into .venv/newest"
+	@$(UV) venv --quiet --clear --python "$$(command -v $(PYTHON))" $(@D)
+	@$(UV_INSTALL) --editable '.[dev]'
+
+.PHONY: test-newest
+test-newest: .venv/newest/.installed
+	@echo "Testing on the newest versions of everything"
+	@.venv/newest/bin/python -m pytest $(PYTEST_ARGS)
+
+.PHONY: test-official
+test-official: | $(UV)
+	@$(CHECK_PYTHON)
+	@$(PYTHON) .ci/official $(RELEASE_$(AIRFLOW)) $(UV) .venv/official-$(AIRFLOW) $(PYTEST_ARGS)
 
 .venv/system-%/.installed: pyproject.toml constraints/airflow-%.txt
 	@$(CHECK_PYTHON)

@@ -55,6 +55,13 @@ def get_provider_info() -> dict[str, Any]:
         "operators": [
             {"integration-name": "Envoke", "python-modules": ["airflow_provider_envoke.operators.envoke"]}
         ],
+        "transfers": [
+            {
+                "source-integration-name": "Common SQL",  # any database that Airflow has a SQL hook for
+                "target-integration-name": "Envoke",
+                "python-module": "airflow_provider_envoke.transfers.sql_to_envoke",
+            }
+        ],
         "hooks": [{"integration-name": "Envoke", "python-modules": ["airflow_provider_envoke.hooks.envoke"]}],
         "connection-types": [
             {

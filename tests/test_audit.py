@@ -19,12 +19,20 @@ AUDIT = ROOT / ".ci" / "audit"
 ADVISORY = {"id": "PYSEC-1", "fix_versions": ["9.9"]}
 
 
-def audit(folder: Path, output: str) -> tuple[int, str]:
-    """Run the script with a pip-audit that prints this output; return its exit status and what it printed."""
+def audit(folder: Path, output: str, *pins: str) -> tuple[int, str]:
+    """
+    Run the script with a pip-audit that prints this output; return its exit status and what it printed.
+
+    How often pip-audit ran is in the length of the file ``asked``.
+    """
     (folder / "output").write_text(output)
-    (folder / "pip_audit.py").write_text(f"print(open({str(folder / 'output')!r}).read())\nraise SystemExit(1)\n")
+    (folder / "pip_audit.py").write_text(
+        f"print(open({str(folder / 'output')!r}).read())\n"
+        f"open({str(folder / 'asked')!r}, 'a').write('x')\n"
+        "raise SystemExit(1)\n"
+    )
     done = subprocess.run(
-        [sys.executable, str(AUDIT), "pins.txt"],
+        [sys.executable, str(AUDIT), *pins],
         env={**os.environ, "PYTHONPATH": str(folder)},
         capture_output=True,
         text=True,
@@ -52,7 +60,7 @@ def audited(**advisories: list[dict[str, Any]]) -> str:
 def test_every_advisory_is_shown_and_one_about_a_direct_dependency_fails(
     advisories: dict[str, Any], expected: int, fragments: list[str], tmp_path: Path
 ) -> None:
-    status, printed = audit(tmp_path, audited(**advisories))
+    status, printed = audit(tmp_path, audited(**advisories), "pins.txt")
 
     assert status == expected
     assert all(fragment in printed for fragment in fragments)
@@ -63,9 +71,11 @@ def test_every_advisory_is_shown_and_one_about_a_direct_dependency_fails(
     ["", "{}", '{"dependencies": [{"name": "a", "skip_reason": "not found on PyPI"}]}'],
     ids=["nothing", "something else", "all skipped"],
 )
-def test_if_the_database_cannot_be_reached_one_line_says_so(output: str, tmp_path: Path) -> None:
-    status, printed = audit(tmp_path, output)
+def test_if_the_database_cannot_be_reached_one_line_for_each_file_says_so(output: str, tmp_path: Path) -> None:
+    status, printed = audit(tmp_path, output, "pins.txt", "others.txt")
 
     assert status == 0
-    assert printed.count("\n") == 1
+    assert printed.count("\n") == 2
     assert "pins.txt: not audited" in printed
+    assert "others.txt: not audited" in printed
+    assert (tmp_path / "asked").read_text() == "x"  # of so many pins, each would take a while

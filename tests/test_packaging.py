@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+from email.parser import BytesParser
 from typing import TYPE_CHECKING, Any
 
 import airflow as airflow_package
@@ -15,36 +16,41 @@ import pytest
 
 import airflow_provider_envoke
 from airflow_provider_envoke.envoke.config import EXTRAS
+from airflow_provider_envoke.get_provider_info import get_provider_info
 from tests.support import ROOT
+from tests.support.layers import PACKAGE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from airflow_provider_envoke.sandbox.thread import Sandbox
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[zipfile.ZipFile]:
-    with zipfile.ZipFile(build("--wheel", tmp_path_factory.mktemp("wheel"))) as opened:
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the source distribution, and of the wheel that is built from it."""
+    folder = tmp_path_factory.mktemp("built")
+    run([sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(ROOT)])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(built: Path) -> Iterator[zipfile.ZipFile]:
+    (path,) = built.glob("*.whl")
+    with zipfile.ZipFile(path) as opened:
         yield opened
 
 
 @pytest.fixture(scope="module")
-def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sdist(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory that the source distribution is extracted to."""
     target = tmp_path_factory.mktemp("sdist")
-    with tarfile.open(build("--sdist", target)) as archive:
+    (path,) = built.glob("*.tar.gz")
+    with tarfile.open(path) as archive:
         archive.extractall(target, filter="data")
-    (directory,) = (path for path in target.iterdir() if path.is_dir())
+    (directory,) = target.iterdir()
     return directory
-
-
-def build(kind: str, target: Path) -> Path:
-    """Build a distribution, and return its path."""
-    run([sys.executable, "-m", "build", kind, "--no-isolation", "--outdir", str(target), str(ROOT)])
-    (path,) = target.iterdir()
-    return path
 
 
 def run(command: list[str], *, expected: int | None = 0, cwd: Path | None = None, **variables: str) -> str:
@@ -87,21 +93,55 @@ def test_the_wheel_holds_the_package_only_with_its_license_and_entry_points(whee
     assert "[pytest11]" in entry_points
 
 
+def test_the_wheel_says_whose_it_is_where_to_read_more_and_what_it_needs(wheel: zipfile.ZipFile) -> None:
+    (name,) = (name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
+    metadata = BytesParser().parsebytes(wheel.read(name))
+
+    assert metadata["Author"]
+    assert metadata["License-Expression"] == "Apache-2.0"
+    assert [url for url in metadata.get_all("Project-URL") if "envoke.com" in url]
+    assert "Framework :: Apache Airflow :: Provider" in metadata.get_all("Classifier")
+    assert metadata["Description-Content-Type"] == "text/markdown"
+
+
+def test_pypi_accepts_the_wheel_and_the_sdist(built: Path) -> None:
+    output = run([sys.executable, "-m", "twine", "check", "--strict", *map(str, built.iterdir())])
+
+    assert output.count("PASSED") == 2
+
+
 def test_the_sdist_contains_every_file_of_the_tests_and_the_demo(sdist: Path) -> None:
-    folders = ("airflow_provider_envoke", "benchmarks", "constraints", "demo", "example_dags", "tests")
-    files = [path for folder in folders for path in (ROOT / folder).rglob("*.*") if path.suffix != ".pyc"]
+    folders = (".ci", PACKAGE, "benchmarks", "constraints", "demo", "docs", "example_dags", "tests")
+    files = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file()]
+    files += [ROOT / name for name in ("Makefile", "README.md", "CHANGELOG.md", "SECURITY.md", "pyproject.toml")]
 
-    assert [path for path in files if path.is_file() and not (sdist / path.relative_to(ROOT)).exists()] == []
+    missing = [path for path in files if not (sdist / path.relative_to(ROOT)).exists()]
+
+    assert [path for path in missing if path.suffix != ".pyc"] == []
 
 
-def test_the_tests_run_from_the_sdist(sdist: Path) -> None:
-    pytest_command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    some = ["tests/envoke", "tests/test_audit.py", "tests/test_processes.py"]
+@pytest.fixture
+def run_sdist_tests(wheel: zipfile.ZipFile, sdist: Path, tmp_path: Path) -> Callable[..., str]:
+    """Run tests of the source distribution with the package of the wheel; return what pytest printed."""
+    wheel.extractall(tmp_path)
+    (tmp_path / "where.py").write_text(WHERE)
+    pytest_command = [sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "where"]
 
-    collected = run([*pytest_command, "--collect-only", "tests", "tests/system"], cwd=sdist)
-    output = run([*pytest_command, *some], cwd=sdist)
+    def run_tests(*arguments: str) -> str:
+        output = run([*pytest_command, *arguments], cwd=sdist, PYTHONPATH=str(tmp_path))
+        assert f"tested: {tmp_path / PACKAGE}" in output
+        return output
 
-    assert "tests/system/test_make_airflow.py::" in collected
+    return run_tests
+
+
+def test_every_test_of_the_sdist_can_be_imported(run_sdist_tests: Callable[..., str]) -> None:
+    assert "tests/system/test_make_airflow.py::" in run_sdist_tests("--collect-only", "tests", "tests/system")
+
+
+def test_the_tests_of_the_sdist_pass_with_the_wheel(run_sdist_tests: Callable[..., str]) -> None:
+    output = run_sdist_tests("tests/envoke", "tests/test_audit.py", "tests/test_processes.py")
+
     assert " passed" in output
     assert "failed" not in output
 
@@ -110,6 +150,15 @@ def test_airflow_lists_the_provider() -> None:
     _, row = row_of(airflow("providers", "list", "--output", "json"), package_name="airflow-provider-envoke")
 
     assert row["version"] == airflow_provider_envoke.__version__
+
+
+def test_airflow_shows_the_operators_the_hook_and_the_transfer() -> None:
+    output = airflow("providers", "get", "airflow-provider-envoke", "--full", "--output", "json")
+
+    _, shown = row_of(output, **{"package-name": "airflow-provider-envoke"})
+
+    for kind in ("operators", "transfers", "hooks"):
+        assert shown[kind] == get_provider_info()[kind]
 
 
 def test_airflow_lists_the_connection_type_without_a_warning_of_ours() -> None:
@@ -134,6 +183,14 @@ def test_airflow_reports_a_wrong_key(airflow_db: Path, envoke_sandbox: Sandbox) 
     assert "401" in output
     assert "not-the-key-of-this-account" not in output
 
+
+# A plugin of pytest that shows which package the tests import.
+WHERE = f"""
+def pytest_terminal_summary(terminalreporter):
+    from pathlib import Path
+    import {PACKAGE}.envoke.fields
+    terminalreporter.write_line(f"tested: {{Path({PACKAGE}.__file__).parent}}")
+"""
 
 PRINT_FORM = """
 import json

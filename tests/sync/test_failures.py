@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from typing import Any
 
 import pytest
 import requests
 
-from airflow_provider_envoke.exceptions import EnvokeAuthError, EnvokeSyncError, EnvokeTransientError
+from airflow_provider_envoke.exceptions import (
+    EnvokeAuthError,
+    EnvokeRejectedError,
+    EnvokeSyncError,
+    EnvokeTransientError,
+)
 from airflow_provider_envoke.sandbox.thread import Sandbox
 from airflow_provider_envoke.sync import SyncOptions, SyncRun
+from airflow_provider_envoke.sync.rows import temporary_database
 from airflow_provider_envoke.sync.run import MAX_UNANSWERED
 from tests.support.contacts import EXPRESS, contacts
 from tests.support.sync_runs import WatchedRows, config_of, patches, sync
@@ -29,6 +36,20 @@ def test_if_the_in_filter_is_refused_all_pages_are_read_once() -> None:
         answered = [(request["method"], request["status"]) for request in sandbox.requests]
         assert answered.count(("GET", 200)) == 3
         assert {contact["city"] for contact in sandbox.contacts[::10]} == {"Québec"}
+
+
+def test_the_temporary_file_is_closed_if_the_pages_are_refused_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[sqlite3.Connection] = []
+    monkeypatch.setattr(
+        "airflow_provider_envoke.sync.contacts.temporary_database",
+        lambda create_table: opened.append(temporary_database(create_table)) or opened[-1],
+    )
+    with Sandbox([ANA], faults={"unsuccessful": 1}) as sandbox, pytest.raises(EnvokeRejectedError):
+        sync(sandbox, [ANA])
+
+    (database,) = opened
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        database.execute("SELECT 1")
 
 
 def test_later_rows_win_also_if_the_in_filter_is_refused() -> None:
