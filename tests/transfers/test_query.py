@@ -52,7 +52,7 @@ def test_rows_of_the_cursor_that_the_connection_names_become_dicts(
 ) -> None:
     from airflow.providers.postgres.hooks import postgres as hooks
 
-    if hooks.USE_PSYCOPG3 and cursor == "realdictcursor":
+    if getattr(hooks, "USE_PSYCOPG3", False) and cursor == "realdictcursor":
         pytest.skip("psycopg 3 has no such cursor")
     hook = hooks.PostgresHook("warehouse")
     if cursor:
