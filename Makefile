@@ -15,8 +15,8 @@ $(error AIRFLOW=$(AIRFLOW) is not supported: use AIRFLOW=3, AIRFLOW=3.1 or AIRFL
 endif
 
 # On Airflow 3.1, only what differs there is tested: metadata, form, commands, runs of the examples.
-TESTS_3.1 := tests/test_imports.py tests/test_packaging.py tests/examples/test_parsing.py tests/examples/test_updates.py \
-	tests/examples/test_syncs.py tests/examples/test_events.py
+TESTS_3.1 := tests/test_imports.py tests/test_packaging.py tests/test_provider_info.py tests/examples/test_parsing.py \
+	tests/examples/test_updates.py tests/examples/test_syncs.py tests/examples/test_events.py
 
 BIN := .venv/airflow-$(AIRFLOW)/bin
 STAMP := .venv/airflow-$(AIRFLOW)/.installed
