@@ -40,7 +40,7 @@ help:
 	@echo "make test-all      run it on Airflow 3 and 2.11, and a part of it on 3.1"
 	@echo "make test-lowest   run it on the lowest versions that pyproject.toml allows"
 	@echo "make test-newest   run it on the newest versions of everything"
-	@echo "make test-official run it on the versions that Airflow recommends (also AIRFLOW=2.11), if they can be downloaded"
+	@echo "make test-official run it with Airflow's official constraints (also AIRFLOW=2.11), if they can be downloaded"
 	@echo "make test-system   run the examples under a real scheduler, with the provider from its wheel (also AIRFLOW=2.11);"
 	@echo "                   on Airflow 3 also with Celery, if PostgreSQL and Redis are running"
 	@echo "make messages      record the messages that people read in tests/messages.txt, for review in its diff"
