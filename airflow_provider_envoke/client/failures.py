@@ -24,7 +24,7 @@ _CAUSES: tuple[tuple[str, frozenset[str], frozenset[str]], ...] = (
         frozenset({"ProxyError", "ClientProxyConnectionError", "ClientHttpProxyError"}),
         frozenset({"_tunnel", "_create_proxy_connection"}),
     ),
-    ("dns", frozenset({"NameResolutionError", "ClientConnectorDNSError"}), frozenset()),
+    ("dns", frozenset({"NameResolutionError", "ClientConnectorDNSError", "gaierror"}), frozenset()),
     ("connect_timeout", frozenset({"ConnectTimeout", "ConnectionTimeoutError"}), frozenset()),
     ("refused", frozenset({"NewConnectionError", "ClientConnectorError"}), frozenset()),
     ("timeout", frozenset({"Timeout", "TimeoutError"}), frozenset()),

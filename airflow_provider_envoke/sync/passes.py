@@ -98,6 +98,7 @@ class SyncRun:
         """
         self._started_s = time.monotonic()
         try:
+            self._check_while_waiting()
             with ExitStack() as files:
                 kept = self._keep(rows, files)
                 self._scan = files.enter_context(closing(TableScan(self._options)))
@@ -182,7 +183,7 @@ class SyncRun:
                 raise
         self._earlier_requests += self._pass.requests
         log.info(
-            "The plan changes %d of %d rows, within max_changes=%g. Writing them.",
+            "The plan changes %d of %d rows, within max_changes=%s. Writing them.",
             plan.changes,
             plan.rows,
             max_changes,
@@ -249,7 +250,7 @@ def check_changes(plan: SyncReport, max_changes: float) -> None:
         return
     raise EnvokePlanError(
         f"{plan.changes} of {plan.rows} rows would change contacts in Envoke ({plan.updated} updates, "
-        f"{plan.created} new contacts), more than max_changes={max_changes:g} allows. Nothing was written. The "
+        f"{plan.created} new contacts), more than max_changes={max_changes} allows. Nothing was written. The "
         "report names the fields. Check the table; if it is right, raise max_changes.",
         replace(plan, stopped="max_changes").as_dict(),
     )
@@ -261,7 +262,7 @@ def check_overrun(changes: int, plan: SyncReport, max_changes: float) -> None:
         return
     raise EnvokePlanError(
         f"The plan had {plan.changes} changes in {plan.rows} rows, but the contacts have changed since; stopped "
-        f"after {changes} changes (max_changes={max_changes:g}). Check the contacts before you run it again."
+        f"after {changes} changes (max_changes={max_changes}). Check the contacts before you run it again."
     )
 
 

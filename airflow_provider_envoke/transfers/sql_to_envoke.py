@@ -12,6 +12,7 @@ from airflow_provider_envoke.exceptions import EnvokeConfigError
 from airflow_provider_envoke.operators._lineage import query_tables
 from airflow_provider_envoke.operators._outcome import fail_without_retry
 from airflow_provider_envoke.operators._sync import BaseEnvokeSyncOperator
+from airflow_provider_envoke.operators._templated import check_rendered_nulls
 from airflow_provider_envoke.transfers._query import QueryRows
 
 if TYPE_CHECKING:
@@ -80,10 +81,13 @@ class SqlToEnvokeOperator(BaseEnvokeSyncOperator):
         """Bring the query's rows into Envoke, and return the report; see :meth:`BaseEnvokeSyncOperator.sync`."""
         with fail_without_retry():
             statements = _statements(self.sql)
+            self._check_rendered_nulls()
             hook = self._database_hook()
             if self.split_statements and isinstance(self.sql, str):
                 statements = _split(self.sql, hook)
         self._query = QueryRows(hook, self.sql_conn_id, statements, self.parameters)
+        if self._killed:  # before there was a query to cancel
+            self._query.cancel()
         return self.sync(context, self._query)
 
     def on_kill(self) -> None:
@@ -96,6 +100,15 @@ class SqlToEnvokeOperator(BaseEnvokeSyncOperator):
         """Return OpenLineage's datasets of the query's tables."""
         sql = ";\n".join(statement.rstrip().rstrip(";") for statement in _statements(self.sql))
         return query_tables(self._database_hook(), self.sql_conn_id, sql, self.database)
+
+    def _check_rendered_nulls(self) -> None:
+        """Refuse the text ``None`` of a missing value: the query would return the wrong rows, or none."""
+        check_rendered_nulls("database", self.database)
+        for argument in ("parameters", "hook_params"):
+            value = getattr(self, argument)
+            if isinstance(value, list | tuple):
+                value = {f"{argument}[{number}]": each for number, each in enumerate(value)}
+            check_rendered_nulls(argument, value)
 
     def _database_hook(self) -> Any:
         from airflow.providers.common.sql.hooks.sql import DbApiHook  # noqa: PLC0415 - heavy

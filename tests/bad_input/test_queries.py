@@ -45,6 +45,13 @@ QUERIES: dict[type[Exception], dict[str, Any]] = {
         "`sql_conn_id` of an unknown type": {"sql_conn_id": "odd"},
     },
     EnvokeDataError: {
+        "`parameters[1]` rendered to None": {
+            "sql": f"{SQL} WHERE plan = ? AND city = ?",
+            "parameters": [1, "None"],
+        },
+        "parameter `city` rendered to None": {"sql": f"{SQL} WHERE city = :city", "parameters": {"city": "None"}},
+        "`database` rendered to None": {"database": "None"},
+        "hook_params' `schema` rendered to None": {"hook_params": {"schema": "None"}},
         "no `SELECT`": each(
             "sql",
             "-- SELECT 1",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG, ObjectStoragePath
+from airflow.providers.common.compat.sdk import DAG, AirflowFailException, ObjectStoragePath
 
 from airflow_provider_envoke.exceptions import EnvokeSyncError
 from airflow_provider_envoke.operators.envoke import EnvokeSyncContactsOperator
@@ -245,3 +245,24 @@ def test_the_file_is_utf_8_whatever_the_locale_of_the_worker(
 
     assert encodings == [{"encoding": "utf-8"}]
     assert json.loads(path.read_bytes().decode("utf-8"))["key"] == "\u65e5\u672c@example.com"
+
+
+@pytest.mark.parametrize("rejected", [1, 3])
+def test_the_rejected_rows_of_a_plan_above_max_changes_are_in_the_file(
+    sandbox: Sandbox, tmp_path: Path, rejected: int
+) -> None:
+    path = tmp_path / "rejects.jsonl"
+    rows = [{"email": f"nobody{number}@example.com", "city": "Laval"} for number in range(rejected)]
+    rows += [{"email": "ana@example.com", "city": "Gaspé"}]
+    sandbox.reset([{"email": "ana@example.com", "city": "Laval"}])
+    task = EnvokeSyncContactsOperator(task_id="sync", rows=rows, max_changes=0, rejects_path=str(path))
+    run = context()
+
+    with pytest.raises(AirflowFailException, match="max_changes"):
+        task.execute(run)
+
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [(line["row"], line["reason"]) for line in lines] == [
+        (number, "not_found") for number in range(1, rejected + 1)
+    ]
+    assert run["ti"].pushed["return_value"]["rejected"] == rejected

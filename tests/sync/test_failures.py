@@ -17,7 +17,7 @@ from airflow_provider_envoke.exceptions import (
 )
 from airflow_provider_envoke.sandbox.thread import Sandbox
 from airflow_provider_envoke.sync import SyncOptions, SyncRun
-from airflow_provider_envoke.sync.rows import temporary_database
+from airflow_provider_envoke.sync.duplicates import temporary_database
 from airflow_provider_envoke.sync.run import MAX_UNANSWERED
 from tests.support.contacts import EXPRESS, contacts
 from tests.support.sync_runs import WatchedRows, config_of, patches, sync

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -75,6 +76,21 @@ def test_a_killed_task_cancels_its_query(sandbox: Sandbox, session: SlowSession)
         task.execute(run)
 
     session.wait_until_gone()
+    check_nothing_was_done(run, sandbox, "EnvokeSyncError")
+
+
+def test_a_task_that_is_killed_before_its_query_exists_runs_none(
+    sandbox: Sandbox, warehouse: Callable[..., None], tmp_path: Path
+) -> None:
+    warehouse([("p0@example.com", "Alma", 1)])
+    task, run = operator(["DELETE FROM customers", "SELECT email, city FROM customers"]), context()
+
+    task.on_kill()
+    with pytest.raises(EnvokeSyncError, match="stopped"):
+        task.execute(run)
+
+    with closing(sqlite3.connect(tmp_path / "warehouse.sqlite")) as database:
+        assert database.execute("SELECT count(*) FROM customers").fetchone() == (1,)
     check_nothing_was_done(run, sandbox, "EnvokeSyncError")
 
 

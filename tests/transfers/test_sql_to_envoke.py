@@ -44,6 +44,19 @@ def test_a_query_with_parameters_updates_the_contacts_that_differ(
     assert cities == ["Québec", *["Laval"] * 4]
 
 
+@pytest.mark.parametrize("field_map", [None, {"Email": "email", "city": "city"}])
+def test_columns_in_capitals_fill_the_fields_of_their_names(
+    sandbox: Sandbox, warehouse: Callable[..., None], field_map: Any
+) -> None:
+    warehouse([CHANGED])
+
+    report = operator(sql="SELECT email AS EMAIL, city AS CITY FROM customers", field_map=field_map).execute(
+        context()
+    )
+
+    assert (report["updated"], sandbox.contact(email="p0@example.com")["city"]) == (1, "Québec")
+
+
 def test_sql_can_be_the_path_of_a_file_also_in_a_list(
     sandbox: Sandbox, warehouse: Callable[..., None], tmp_path: Path, run_dag: Callable[..., Any]
 ) -> None:
