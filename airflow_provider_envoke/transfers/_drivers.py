@@ -97,7 +97,7 @@ def _cancelling_statement(connection: Any) -> str:
     if drivers & _MYSQL:
         thread_id = getattr(connection, "thread_id", None)
         return f"KILL QUERY {int(thread_id() if callable(thread_id) else connection.connection_id)}"
-    if "snowflake" in drivers:
+    if "snowflake" in drivers and connection.session_id is not None:
         return f"SELECT SYSTEM$CANCEL_ALL_QUERIES({int(connection.session_id)})"
     return ""
 

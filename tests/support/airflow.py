@@ -78,16 +78,27 @@ def result(run: DagRun, task_id: str, map_index: int = -1) -> Any:
     return task.xcom_pull(task_ids=task_id, map_indexes=map_index)
 
 
+def load_dag(file: Path) -> DAG:
+    """Return the only DAG of a file, loaded as the DAG processor loads it."""
+    bag = _dag_bag().DagBag(dag_folder=os.devnull)
+    (dag,) = bag.process_file(str(file))
+    return dag
+
+
 def _register(dag: DAG) -> None:
     """Put the DAG into the database, as the DAG processor would: Airflow 3 runs only what is there."""
     from airflow.dag_processing.bundles.manager import DagBundlesManager
 
-    try:
-        from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
-    except ImportError:  # Airflow 3.0 and 3.1
-        from airflow.models.dagbag import DagBag, sync_bag_to_db
-
     DagBundlesManager().sync_bundles_to_db()
-    bag = DagBag(dag_folder=os.devnull)
+    bag = _dag_bag().DagBag(dag_folder=os.devnull)
     bag.bag_dag(dag)
-    sync_bag_to_db(bag, "dags-folder", None)
+    _dag_bag().sync_bag_to_db(bag, "dags-folder", None)
+
+
+def _dag_bag() -> Any:
+    from importlib import import_module
+
+    try:
+        return import_module("airflow.dag_processing.dagbag")
+    except ImportError:  # Airflow 2 to 3.1
+        return import_module("airflow.models.dagbag")

@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL and Redis. Tests that need them are skipped where they do not run, but fail in CI."""
+"""Connections to PostgreSQL, MariaDB and Redis. Tests that need them are skipped without them, but fail in CI."""
 
 from __future__ import annotations
 
@@ -13,6 +13,12 @@ POSTGRES = {
     "login": os.environ.get("PGUSER", "postgres"),
     "schema": os.environ.get("PGDATABASE", "postgres"),
 }
+MARIADB = {
+    "host": os.environ.get("MYSQL_HOST", "127.0.0.1"),
+    "port": int(os.environ.get("MYSQL_TCP_PORT", "3306")),
+    "login": os.environ.get("MYSQL_USER", "root"),
+    "password": os.environ.get("MYSQL_PWD", ""),
+}
 REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")
 
 
@@ -26,6 +32,16 @@ def connect_to_postgres(database: str = str(POSTGRES["schema"])) -> Any:
         _skip_or_fail(f"PostgreSQL is not running at {POSTGRES['host']}:{POSTGRES['port']}", error)
     connection.autocommit = True
     return connection
+
+
+def connect_to_mariadb() -> Any:
+    """Return a connection of mysql-connector-python in autocommit mode."""
+    connector = pytest.importorskip("mysql.connector")
+    parts = {"user": MARIADB["login"], "password": MARIADB["password"]}
+    try:
+        return connector.connect(host=MARIADB["host"], port=MARIADB["port"], **parts, autocommit=True)
+    except connector.Error as error:
+        _skip_or_fail(f"MariaDB is not running at {MARIADB['host']}:{MARIADB['port']}", error)
 
 
 def connect_to_redis() -> Any:

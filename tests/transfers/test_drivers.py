@@ -195,6 +195,12 @@ def test_a_driver_without_a_known_way_of_cancelling_has_none() -> None:
     assert canceller(Hook(), Connection(Cursor()), Cursor()) is None
 
 
+def test_a_session_of_snowflake_without_an_id_is_read_all_the_same() -> None:
+    connection = of_module("snowflake.connector.connection", Connection, session_id=None)(Cursor())
+
+    assert canceller(Hook(), connection, connection.the_cursor) is None
+
+
 def test_sqlites_query_is_interrupted() -> None:
     connection = sqlite3.connect(":memory:")
     found = canceller(Hook(), connection, connection.cursor())
