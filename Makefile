@@ -41,6 +41,8 @@ help:
 	@echo "make test-lowest   run it on the lowest versions that pyproject.toml allows"
 	@echo "make test-newest   run it on the newest versions of everything"
 	@echo "make test-official run it with Airflow's official constraints (also AIRFLOW=2.11), if they can be downloaded"
+	@echo "make test-warehouses"
+	@echo "                   run the tests with all databases, if Debian's default-libmysqlclient-dev is installed"
 	@echo "make test-system   run the examples under a real scheduler, with the provider from its wheel (also AIRFLOW=2.11);"
 	@echo "                   on Airflow 3 also with Celery, if PostgreSQL and Redis are running"
 	@echo "make messages      record the messages that people read in tests/messages.txt, for review in its diff"
@@ -112,6 +114,18 @@ test-official: | $(UV)
 	@$(CHECK_PYTHON)
 	@$(PYTHON) .ci/official $(RELEASE_$(AIRFLOW)) $(UV) .venv/official-$(AIRFLOW) $(PYTEST_ARGS)
 
+.venv/warehouses/.installed: pyproject.toml constraints/warehouses.txt | $(UV)
+	@$(CHECK_PYTHON)
+	@echo "Installing Airflow 3 and its providers of databases into .venv/warehouses (2 GB)"
+	@$(UV) venv --quiet --clear --python "$$(command -v $(PYTHON))" $(@D)
+	@$(UV_INSTALL) --constraint constraints/warehouses.txt --editable '.[dev,warehouses]'
+	@touch $@
+
+.PHONY: test-warehouses
+test-warehouses: .venv/warehouses/.installed
+	@echo "Testing with the databases in docs/warehouses.md"
+	@ENVOKE_WAREHOUSES=required .venv/warehouses/bin/python -m pytest $(or $(PYTEST_ARGS),tests/warehouses)
+
 .venv/system-%/.installed: pyproject.toml constraints/airflow-%.txt
 	@$(CHECK_PYTHON)
 	@echo "Installing Airflow $* into .venv/system-$* (a minute or two)"
@@ -167,7 +181,7 @@ sandbox: $(STAMP)
 # Run this after the dependencies change, or to update the pins. It resolves them in a new environment, without
 # constraints, and runs no tests. Use Python 3.11, the oldest supported version, so that the pins work with all.
 .PHONY: constraints
-constraints:
+constraints: | $(UV)
 	@$(CHECK_PYTHON)
 	@for pin in $(foreach line,$(LINES),$(line)=$(RELEASE_$(line))); do \
 		line=$${pin%%=*} release=$${pin#*=}; \
@@ -179,6 +193,13 @@ constraints:
 			> .venv/fresh/constraints.txt \
 		&& mv .venv/fresh/constraints.txt constraints/airflow-$$line.txt && rm -rf .venv/fresh || exit 1; \
 	done
+	@echo "Resolving the providers of databases for constraints/warehouses.txt"
+	@$(UV) venv --quiet --clear --python "$$(command -v $(PYTHON))" .venv/fresh
+	@$(UV) pip install --quiet --python .venv/fresh/bin/python apache-airflow==$(RELEASE_3) \
+		--editable '.[dev,warehouses]'
+	@{ echo "# Made by 'make constraints': the versions that the tests of the databases use."; \
+		$(UV) pip freeze --quiet --python .venv/fresh/bin/python --exclude-editable; } > constraints/warehouses.txt
+	@rm -rf .venv/fresh
 
 .PHONY: clean
 clean:

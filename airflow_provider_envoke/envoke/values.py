@@ -53,6 +53,9 @@ class UnsendableValue:
 
     reason: str
 
+    def __repr__(self) -> str:
+        return self.reason
+
 
 def as_text(value: object) -> str | None:
     """

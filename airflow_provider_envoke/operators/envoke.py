@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -22,7 +23,7 @@ from airflow_provider_envoke.operators._templated import (
     read_payload,
     read_rows,
 )
-from airflow_provider_envoke.payload.build import Nulls, OnOverlong, PayloadRules, build_payload
+from airflow_provider_envoke.payload.build import Nulls, OnOverlong, PayloadRules, build_payload, spelled_key
 from airflow_provider_envoke.payload.columns import column_names, row_as_dict
 from airflow_provider_envoke.payload.mapping import FieldMap
 
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from airflow_provider_envoke.envoke.fields import Keyfield
 
 OnMissing = Literal["fail", "skip", "create"]
+
+_EXPRESSION = re.compile(r"\s*\{\{[^{}]*\}\}\s*")
 
 
 class EnvokeUpdateContactOperator(BaseOperator):
@@ -127,7 +130,8 @@ class EnvokeUpdateContactOperator(BaseOperator):
 
     def dry_run(self) -> None:
         """Log the request that would be sent, without credentials and with email addresses masked."""
-        request = update_contact(self._build_payload(), contact_id=self.contact_id, keyfield=self.keyfield)
+        payload, _ = self._build_payload()
+        request = update_contact(payload, contact_id=self.contact_id, keyfield=self.keyfield)
         self.log.info("Would send %s %s", request.method, mask_emails(request.target))
         self.log.info("with the body %s", mask_emails(json.dumps(request.body, ensure_ascii=False, indent=2)))
 
@@ -138,28 +142,34 @@ class EnvokeUpdateContactOperator(BaseOperator):
         """Return what OpenLineage records."""
         return operator_lineage(self.envoke_conn_id, self._written)
 
-    def _build_payload(self) -> dict[str, Any]:
+    def _build_payload(self) -> tuple[dict[str, Any], str]:
+        """Return the payload, and the remote id with the space around it, if the row has any."""
         check_choice("on_missing", self.on_missing, get_args(OnMissing))
         rules = PayloadRules(self.nulls, self.on_overlong, self.extra_fields)
         fields = FieldMap().apply(read_payload(self.payload), rules.extra_fields)
         check_rendered_nulls("payload", fields)
-        return build_payload(fields, rules)
+        return build_payload(fields, rules), spelled_key("remote_id", fields)
 
     def _update(self) -> dict[str, Any]:
-        payload = self._build_payload()
+        payload, spelled = self._build_payload()
         key, value = resolve_key(payload, self.contact_id, self.keyfield)
+        # A contact may have the remote id with the space that the row has around it.
+        padded = [{**payload, "remote_id": spelled}] if key == "remote_id" and spelled else []
         if key == "remote_id":
             self.log.warning(REMOTE_ID_WARNING)
         with EnvokeHook(self.envoke_conn_id) as hook:
             if self.consent_guard:
                 self._check_consent(hook, payload, (key, value))
-            try:
-                answer = hook.update_contact(payload, contact_id=self.contact_id, keyfield=self.keyfield)
-            except EnvokeNotFoundError:
-                if self.on_missing == "fail":
-                    raise
-            else:
-                return self._result("updated", payload, answer)
+                for each in padded:
+                    self._check_consent(hook, each, (key, spelled))
+            for each in (*padded, payload):
+                try:
+                    answer = hook.update_contact(each, contact_id=self.contact_id, keyfield=self.keyfield)
+                except EnvokeNotFoundError:
+                    if self.on_missing == "fail" and each is payload:
+                        raise
+                else:
+                    return self._result("updated", payload, answer)
             if self.on_missing == "skip":
                 return self._result("skipped", payload, {})
             return self._result("created", payload, self._create(hook, payload, key))
@@ -230,14 +240,16 @@ class EnvokeSyncContactsOperator(BaseEnvokeSyncOperator):
 
     def render_template_fields(self, context: Context, jinja_env: Any = None) -> None:
         """Render the templates, after a look at whether ``rows`` can have any: an ``XComArg`` has none."""
-        self._may_have_templates = isinstance(self.rows, list | tuple)
+        # A text that is one expression renders to the repr of a list, where a missing value is None, not 'None'.
+        is_text = isinstance(self.rows, str) and not _EXPRESSION.fullmatch(self.rows)
+        self._may_have_templates = is_text or isinstance(self.rows, list | tuple)
         super().render_template_fields(context, jinja_env)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Bring the rows into Envoke, and return the report; see :meth:`BaseEnvokeSyncOperator.sync`."""
         with fail_without_retry():
             rows = read_rows(self.rows)
-            if self._may_have_templates or isinstance(self.rows, str):
+            if self._may_have_templates:
                 check_rendered_rows(rows)
         total_rows = len(rows) if isinstance(rows, list | tuple) else None  # asking a lazy sequence is a request
         return self.sync(context, rows, total_rows=total_rows)

@@ -88,6 +88,13 @@ def build_payload(row: Mapping[str, Any], rules: PayloadRules) -> dict[str, Any]
     return builder.payload
 
 
+def spelled_key(keyfield: str, fields: Mapping[str, Any]) -> str:
+    """Return the key with the space around it, if there is any: remote ids may be kept with it [assumed]."""
+    value = fields.get(keyfield)
+    is_padded = keyfield == "remote_id" and isinstance(value, str) and value.strip() not in ("", value)
+    return str.__str__(value) if is_padded else ""
+
+
 class _PayloadBuilder:
     """Builds the payload of one row. Its state: ``payload`` and ``violations``."""
 

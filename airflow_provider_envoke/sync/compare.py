@@ -29,11 +29,13 @@ class DesiredContact:
 
     :param row: its number, from 1.
     :param key: value of the key field, as :func:`match_key` returns it.
+    :param spelled_key: the key with the space around it, if the row has any: a contact may have it too.
     """
 
     row: int
     key: str
     payload: Mapping[str, Any]
+    spelled_key: str = ""
 
     def __repr__(self) -> str:
         return f"DesiredContact(row={self.row})"

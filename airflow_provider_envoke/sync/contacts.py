@@ -57,9 +57,9 @@ class ContactReader:
             return {}
         names = {name for desired in rows for name in desired.payload}
         fields = sorted(names | {"email", keyfield, *CONSENT_FIELDS})
-        return await self._read(
-            keyfield, [str(desired.payload[keyfield]) for desired in rows], fields, fresh=fresh
-        )
+        keys = [str(desired.payload[keyfield]) for desired in rows]
+        keys += [desired.spelled_key for desired in rows if desired.spelled_key]
+        return await self._read(keyfield, keys, fields, fresh=fresh)
 
     async def read_holders(self, emails: Sequence[str]) -> Contacts:
         """Return email address -> the contacts that have it, with what the guards look at."""
@@ -101,7 +101,7 @@ class ContactReader:
         async with self._loading:
             if field in self._snapshots:
                 return
-            log.warning("%s Reading all contacts of the account instead, once.", refusal)
+            log.warning("%s Reading all contacts of the account instead.", refusal)
             snapshot = temporary_database(
                 "CREATE TABLE contacts (key BLOB, id INTEGER, body TEXT, PRIMARY KEY (key, id))"
             )

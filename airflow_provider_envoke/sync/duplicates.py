@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
+import tempfile
+from contextlib import contextmanager
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from airflow_provider_envoke.exceptions import EnvokeSyncError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Seen(NamedTuple):
@@ -91,9 +98,37 @@ class Owners:
         self._db.close()
 
 
+class _TemporaryDatabase(sqlite3.Connection):
+    def execute(self, *arguments: Any) -> sqlite3.Cursor:
+        with _failing_to_write():
+            return super().execute(*arguments)
+
+    def executemany(self, *arguments: Any) -> sqlite3.Cursor:
+        with _failing_to_write():
+            return super().executemany(*arguments)
+
+
+@contextmanager
+def _failing_to_write() -> Iterator[None]:
+    reason = ""
+    try:
+        yield
+    except sqlite3.Error as error:
+        reason = str(error)
+    if reason:
+        raise EnvokeSyncError(
+            f"A temporary file of the run in {tempfile.gettempdir()} could not be used: {reason}. Free space "
+            "there, or set the environment variable TMPDIR to another folder, and run again, which is safe."
+        )
+
+
 def temporary_database(create_table: str) -> sqlite3.Connection:
-    """Open a database in an anonymous temporary file, which the operating system deletes."""
-    database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+    """
+    Open a database in an anonymous temporary file, which the operating system deletes.
+
+    Its methods raise EnvokeSyncError, for example if the disk is full.
+    """
+    database = sqlite3.connect("", isolation_level=None, check_same_thread=False, factory=_TemporaryDatabase)
     for statement in (
         "PRAGMA journal_mode=OFF",
         "PRAGMA synchronous=OFF",

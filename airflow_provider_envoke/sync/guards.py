@@ -45,7 +45,7 @@ REASONS = {
     "consent_withdrawn": "the person has revoked consent or reported spam, and the row would replace that",
     "missing_key": "the row has no value in its key field",
     "missing_column": "the row lacks a column that field_map names",
-    "duplicate_key": "an earlier row has the same key and other values",
+    "duplicate_key": "another row has the same key",
     "duplicate_row": "an earlier row has the same key and the same values",
     "shared_email": "another row or contact has this email address",
     "ambiguous_match": "several contacts have this key",
@@ -174,7 +174,7 @@ class Guards:
         if self._shared_email and (others or taken):
             return reject(_shared_email("another contact has this address, or had it when the run began"), current)
         if self._scan.shares_email(desired):
-            self._scan.new_holders.add(email, desired.row, desired.key)
+            self._scan.claim_email(desired)
             other = self._scan.new_holders.other_row(email, desired.row)
             if other is not None:
                 return reject(_shared_email(f"row {other} would give its contact the same address"), current)

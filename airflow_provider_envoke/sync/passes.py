@@ -50,8 +50,8 @@ class SyncRun:
     before it that plans and writes nothing; if rows with different keys have the same new email address, another
     one before finds out which of them would get it.
 
-    Its state: the scan, the current pass, the report of the plan, the requests of earlier passes, the time, why it
-    stopped, and whether :meth:`cancel` was called.
+    Its state: the rows, the scan, the current pass, the report of the plan, the requests of earlier passes, the
+    time, why it stopped, and whether :meth:`cancel` was called.
 
     :param on_reject: called with each row that the report counts as rejected. Its key is personal data.
     :param total_rows: how many rows there are, if known, for the progress in the log while they are read.
@@ -75,6 +75,7 @@ class SyncRun:
         self._total_rows = total_rows
         self._batch_rows = batch_rows
         self._max_changes = None if options.max_changes is None else read_limit("max_changes", options.max_changes)
+        self._kept: KeptRows = ()
         self._scan: TableScan
         self._pass: SyncPass | None = None
         self._plan: SyncReport | None = None
@@ -100,9 +101,9 @@ class SyncRun:
         try:
             self._check_while_waiting()
             with ExitStack() as files:
-                kept = self._keep(rows, files)
+                self._keep(rows, files)
                 self._scan = files.enter_context(closing(TableScan(self._options)))
-                self._run_passes(kept)
+                self._run_passes(self._kept)
         except BaseException as error:
             self._stopped = "max_changes" if isinstance(error, EnvokePlanError) else type(error).__name__
             raise
@@ -117,21 +118,27 @@ class SyncRun:
     def report(self) -> SyncReport:
         """Return the outcome of the rows, or the plan that stopped the run; also after :meth:`run` has raised."""
         seconds = self._seconds or time.monotonic() - self._started_s
+        done = 0 if self._pass is None else self._pass.tally.rows
+        not_reached = len(self._kept) - done if self._stopped else 0
         if self._pass is not None:
-            return self._pass.report(self._earlier_requests, seconds, self._stopped)
+            return self._pass.report(self._earlier_requests, seconds, self._stopped, not_reached)
         return Tally().report(
             requests=self._earlier_requests,
             read_by="nothing",
             seconds=seconds,
             plan_only=self._options.plan_only,
             stopped=self._stopped,
+            not_reached=not_reached,
         )
 
-    def _keep(self, rows: Iterable[Mapping[str, Any]], files: ExitStack) -> KeptRows:
-        """Return the rows so that they can be read again; what was opened to read them is closed."""
+    def _keep(self, rows: Iterable[Mapping[str, Any]], files: ExitStack) -> None:
+        """Check the rows, and keep them so that they can be read again; what was opened to read them is closed."""
         if isinstance(rows, list | tuple):
-            return rows
-        spool = files.enter_context(RowSpool())
+            for _ in self._checked(rows):
+                pass
+            self._kept = rows
+            return
+        self._kept = spool = files.enter_context(RowSpool())
         logged_s = time.monotonic()
         with _opened(rows) as iterator:
             for row in self._checked(iterator):
@@ -141,7 +148,6 @@ class SyncRun:
                     logged_s = time.monotonic()
                     of = "" if self._total_rows is None else f" of {self._total_rows}"
                     log.info("%d%s rows read.", len(spool), of)
-        return spool
 
     def _run_passes(self, rows: KeptRows) -> None:
         if self._scan.needed:

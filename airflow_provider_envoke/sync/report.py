@@ -69,6 +69,7 @@ class SyncReport:
     :param rows_per_second: rows read, divided by ``seconds``.
     :param plan_only: whether nothing was written; ``updated`` and ``created`` then say what would be.
     :param stopped: why the run ended early, or ``""``.
+    :param not_reached: rows that were read too, but have none of the five outcomes, because the run ended early.
     """
 
     rows: int
@@ -88,6 +89,7 @@ class SyncReport:
     rows_per_second: float
     plan_only: bool
     stopped: str = ""
+    not_reached: int = 0
 
     @property
     def changes(self) -> int:
@@ -116,7 +118,9 @@ class SyncReport:
     def _entries(self, verb: str) -> Iterator[tuple[str, int, str]]:
         """Yield label, count and note of each line of the table; reasons follow their outcome."""
         reasons = {"skipped": self.skipped_reasons, "rejected": self.reasons}
-        yield "rows read", self.rows, ""
+        yield "rows read", self.rows + self.not_reached, ""
+        if self.not_reached:
+            yield "not reached", self.not_reached, "the run ended before these rows; run it again"
         for outcome in OUTCOMES:
             prefix = verb if outcome in ("updated", "created") else ""
             yield prefix + outcome, getattr(self, outcome), ""
@@ -182,7 +186,14 @@ class Tally:
             examples.append({"row": row, "from": _masked(name, before), "to": _masked(name, after)})
 
     def report(
-        self, *, requests: Mapping[str, int], read_by: str, seconds: float, plan_only: bool, stopped: str = ""
+        self,
+        *,
+        requests: Mapping[str, int],
+        read_by: str,
+        seconds: float,
+        plan_only: bool,
+        stopped: str = "",
+        not_reached: int = 0,
     ) -> SyncReport:
         """Return the report. Counts that do not add up to the rows read would be a bug in the provider."""
         if self.done != self.rows:
@@ -204,6 +215,7 @@ class Tally:
             rows_per_second=round(self.rows / seconds, 1) if seconds else 0.0,
             plan_only=plan_only,
             stopped=stopped,
+            not_reached=not_reached,
         )
 
 
@@ -235,7 +247,9 @@ def _paragraphs(report: Mapping[str, Any]) -> Iterator[str]:
             title, [f"{_code(reason)}: {count} ({REASONS.get(reason, '')})" for reason, count in reasons.items()]
         )
     if report["stopped"]:
-        yield f"Stopped early: {_code(report['stopped'])}"
+        not_reached = report.get("not_reached", 0)
+        rest = f"; {not_reached} more rows were not reached" if not_reached else ""
+        yield f"Stopped early: {_code(report['stopped'])}{rest}"
 
 
 def _list(title: str, lines: list[str]) -> Iterator[str]:

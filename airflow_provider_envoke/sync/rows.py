@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_envoke.envoke.messages import Violation
 from airflow_provider_envoke.envoke.requests import PAGE_SIZE
 from airflow_provider_envoke.exceptions import EnvokeDataError
-from airflow_provider_envoke.payload.build import build_payload
+from airflow_provider_envoke.payload.build import build_payload, spelled_key
 from airflow_provider_envoke.sync.compare import Decision, DesiredContact, match_key, reject
 from airflow_provider_envoke.sync.duplicates import FirstSeen, Owners
 
@@ -58,12 +58,14 @@ class TableScan:
     def scan_row(self, number: int, row: Mapping[str, Any]) -> None:
         """Take a row into account; ``number`` counts from 1."""
         desired, decision = parse_row(number, row, self._options)
-        if decision is not None:
-            return
-        if self._counts_keys:
+        if self._counts_keys and desired.key:
             self.keys.add(desired.key, number, str(number))
-        if self._watches_emails and desired.payload.get("email"):
+        if decision is None and self._watches_emails and desired.payload.get("email"):
             self.emails.add(match_key("email", desired.payload["email"]), number, desired.key)
+
+    def claim_email(self, desired: DesiredContact) -> None:
+        """Note that a row would give its email address to its contact."""
+        self.new_holders.add(match_key("email", desired.payload["email"]), desired.row, desired.key)
 
     def shares_email(self, desired: DesiredContact) -> bool:
         """Whether a row with another key has the row's email address."""
@@ -149,11 +151,12 @@ class RowReader:
 def parse_row(number: int, row: Mapping[str, Any], options: SyncOptions) -> tuple[DesiredContact, Decision | None]:
     """Return the contact that a row asks for, or its rejection if the row alone says that it cannot be sent."""
     try:
-        payload = build_payload(options.fields.apply(row, options.rules.extra_fields), options.rules)
+        fields = options.fields.apply(row, options.rules.extra_fields)
+        payload = build_payload(fields, options.rules)
     except Exception as error:  # a driver's own types may raise anything: one row does not end the run
         return DesiredContact(number, _shown_key(row, options), {}), _rejected(error)
     key = match_key(options.keyfield, payload.get(options.keyfield))
-    desired = DesiredContact(number, key, payload)
+    desired = DesiredContact(number, key, payload, spelled_key(options.keyfield, fields))
     return desired, None if key else reject(_missing_key(options.keyfield))
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_envoke.client.bulk import BulkClient
 from airflow_provider_envoke.envoke.messages import Violation
-from airflow_provider_envoke.exceptions import EnvokeNotFoundError, EnvokeTransientError
+from airflow_provider_envoke.exceptions import EnvokeError, EnvokeNotFoundError, EnvokeTransientError
 from airflow_provider_envoke.sync.compare import Decision, compare, missing_contact, reject
 from airflow_provider_envoke.sync.contacts import ContactReader
 from airflow_provider_envoke.sync.guards import Guards
@@ -61,6 +62,8 @@ class SyncPass:
             config, concurrency=options.concurrency, requests_per_second=options.requests_per_second
         )
         self._contacts = ContactReader(self._client)
+        self._scan = scan
+        self._only = only
         self._on_reject = on_reject
         self._total_rows = total_rows
         self._rows = RowReader(options, scan, only)
@@ -142,8 +145,9 @@ class SyncPass:
             task.cancel()
         await self._drain()
         async with self._taking:
-            for _ in self._batches_of(unfinished):
-                pass
+            with suppress(EnvokeError):  # rows that cannot be read any more count as not reached
+                for _ in self._batches_of(unfinished):
+                    pass
         for desired in list(self._unconfirmed.values()):
             self._count(desired, _STOPPED)
 
@@ -160,7 +164,9 @@ class SyncPass:
         """How many requests of each kind were sent."""
         return self._client.requests
 
-    def report(self, earlier_requests: Counter[str], seconds: float, stopped: str) -> SyncReport:
+    def report(
+        self, earlier_requests: Counter[str], seconds: float, stopped: str, not_reached: int = 0
+    ) -> SyncReport:
         """Return the report; it includes the requests of the passes that went before."""
         return self.tally.report(
             requests=earlier_requests + self.requests,
@@ -168,11 +174,17 @@ class SyncPass:
             seconds=seconds,
             plan_only=self._options.plan_only,
             stopped=stopped,
+            not_reached=not_reached,
         )
 
     def _must_read(self, desired: DesiredContact) -> bool:
         sends_something = desired.payload.keys() - {self._options.keyfield, "id"}
-        return self._options.strategy == "changed" or not sends_something or self._guards.must_read(desired)
+        return (
+            self._options.strategy == "changed"
+            or not sends_something
+            or bool(desired.spelled_key)
+            or self._guards.must_read(desired)
+        )
 
     async def _write_and_count_each(self, decisions: Iterator[tuple[DesiredContact, Decision]]) -> None:
         for desired, decision in decisions:
@@ -195,6 +207,8 @@ class SyncPass:
         if self._client.unanswered >= MAX_UNANSWERED:
             raise error
         for desired in rows:
+            if self._only is not None:  # who gets the address is not known, so no other row may get it
+                self._scan.claim_email(desired)
             self._count(desired, reject(Violation("", "no_answer", str(error))))
 
     def _count(self, desired: DesiredContact, outcome: Decision) -> None:
@@ -208,8 +222,8 @@ class SyncPass:
 
     def _batches_of(self, rows: Sequence[Mapping[str, Any]]) -> Iterator[Batch]:
         """Yield the batches of new rows; what is decided about them already is counted at once."""
-        self.tally.rows += len(rows)
         for batch in self._rows.batches(rows):
+            self.tally.rows += len(batch.desired) + len(batch.decided)
             self._unconfirmed.update((desired.row, desired) for desired in batch.desired)
             for desired, decision in batch.decided:
                 self._count(desired, decision)

@@ -7,13 +7,16 @@ import tempfile
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_envoke.envoke.messages import shown_name
 from airflow_provider_envoke.envoke.values import UnsendableValue, as_text
 from airflow_provider_envoke.exceptions import EnvokeSyncError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+# A block ends at either of these, so that few rows, or few long ones, are in memory.
 _BLOCK_ROWS = 1_000
+_BLOCK_CHARS = 1_000_000
 
 # Kept as they are. Every other value is kept as the text that would be sent for it.
 _KEPT_TYPES = frozenset({str, int, bool, type(None)})
@@ -24,15 +27,17 @@ class RowSpool:
     Keeps rows in a temporary file, in their order. It can be iterated any number of times.
 
     The file has no name from its first byte on, so the operating system deletes it when the process ends, however
-    it ends. It takes about as much space as the rows as text. At most 1,000 rows are in memory.
+    it ends. Of the rows, at most 1,000 and about 1 MB of text are in memory.
 
-    Its state: the file, where its blocks begin, the rows of the last block, and how many rows there are.
+    Its state: the file, where its blocks begin, the rows of the last block and their size, and how many rows there
+    are.
     """
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile(prefix="envoke-")  # noqa: SIM115 - closed by close()
         self._blocks: list[int] = []
         self._last: list[dict[Any, Any]] = []
+        self._last_chars = 0
         self._rows = 0
 
     def __enter__(self) -> RowSpool:
@@ -52,14 +57,16 @@ class RowSpool:
 
         :raises EnvokeSyncError: if the file cannot be written.
         """
-        self._last.append({_kept(name): _kept(row[name]) for name in row.keys()})  # noqa: SIM118 - sqlite3.Row
+        kept = {_kept_name(name): _kept(row[name]) for name in row.keys()}  # noqa: SIM118 - sqlite3.Row
+        self._last.append(kept)
+        self._last_chars += sum(len(value) for value in kept.values() if type(value) is str)
         self._rows += 1
-        if len(self._last) == _BLOCK_ROWS:
+        if len(self._last) == _BLOCK_ROWS or self._last_chars >= _BLOCK_CHARS:
             with self._failing_to_write():
                 self._blocks.append(self._file.seek(0, 2))
                 pickle.dump(self._last, self._file, pickle.HIGHEST_PROTOCOL)
                 self._file.flush()
-            self._last = []
+            self._last, self._last_chars = [], 0
 
     def __len__(self) -> int:
         return self._rows
@@ -92,12 +99,19 @@ def _kept(value: Any) -> Any:
         return value
     try:
         if isinstance(value, dict):
-            return {_kept(name): _kept(member) for name, member in value.items()}
+            return {_kept_name(name): _kept(member) for name, member in value.items()}
         if isinstance(value, list | tuple | set | frozenset):
-            return [_kept(member) for member in value]
+            return [_kept_name(member) for member in value]
         return as_text(value)
     except ValueError as error:
         return UnsendableValue(str(error))
     except Exception as error:  # a driver's own types may raise anything: one value does not end the run
         reason = f"the value cannot be read ({type(error).__name__}); convert it to text in the query"
         return UnsendableValue(reason)
+
+
+def _kept_name(name: Any) -> Any:
+    """Return the name of a field, a member or a tag: text, or something that is refused as the name was."""
+    if isinstance(name, str):
+        return str.__str__(name)
+    return UnsendableValue(shown_name(name))
