@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -32,11 +33,8 @@ def decide(
 ) -> Decision:
     """Compare a row with the contacts that have its key, and apply the guards."""
     options = SyncOptions(keyfield=keyfield, on_missing="create", **guards)  # type: ignore[arg-type]
-    applied = Guards(options, TableScan(options))
-    try:
+    with closing(TableScan(options)) as scan, closing(Guards(options, scan)) as applied:
         return applied.check_contact(row, compare(row, matches, options), matches)
-    finally:
-        applied.close()
 
 
 # Case -> payload, contact.
