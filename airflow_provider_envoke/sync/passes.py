@@ -132,10 +132,8 @@ class SyncRun:
         )
 
     def _keep(self, rows: Iterable[Mapping[str, Any]], files: ExitStack) -> None:
-        """Check the rows, and keep them so that they can be read again; what was opened to read them is closed."""
+        """Keep the rows so that they can be read again; what was opened to read them is closed."""
         if isinstance(rows, list | tuple):
-            for _ in self._checked(rows):
-                pass
             self._kept = rows
             return
         self._kept = spool = files.enter_context(RowSpool())
