@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from itertools import count
-from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_envoke.envoke.messages import mask_emails
@@ -73,7 +73,7 @@ def rejects_file(path: str | None, context: Context) -> Iterator[RejectsFile]:
         file.close()
 
 
-def shown_path(path: str | PathLike[str]) -> str:
+def shown_path(path: str | os.PathLike[str]) -> str:
     """Return a path for a message: quoted, shortened, email addresses masked."""
     return ascii(mask_emails(str(path)[:_MAX_SHOWN_CHARS]))
 
@@ -82,11 +82,12 @@ def _open_new(path: object, context: Context) -> tuple[str, Any]:
     """Return where the new file is, and the file."""
     from airflow.providers.common.compat.sdk import ObjectStoragePath  # noqa: PLC0415 - heavy
 
-    if not isinstance(path, str | PathLike):
+    if not isinstance(path, str | os.PathLike):
         raise EnvokeConfigError(f"rejects_path must be a path or URL as text, not {type(path).__name__}.")
+    place = _absolute(str(path))
     try:
-        target = ObjectStoragePath(str(path))
-        is_folder = str(path).endswith("/") or target.fs.isdir(target.path)
+        target = ObjectStoragePath(place)
+        is_folder = place.endswith("/") or target.fs.isdir(target.path)
         if target.protocol in ("", "file"):
             (target if is_folder else target.parent).mkdir(parents=True, exist_ok=True)
         for candidate in _candidates(target, is_folder, context):
@@ -95,7 +96,15 @@ def _open_new(path: object, context: Context) -> tuple[str, Any]:
                 return str(candidate), file
     except (OSError, ValueError, TypeError, ImportError) as error:
         reason = _reason(error)
-    raise EnvokeConfigError(f"rejects_path {shown_path(path)} cannot be written: {reason}. Choose another file.")
+    raise EnvokeConfigError(f"rejects_path {shown_path(place)} cannot be written: {reason}. Choose another file.")
+
+
+def _absolute(path: str) -> str:
+    """Return a URL as it is, and a local path absolute: Airflow 2 knows no working directory and no ``~``."""
+    if "://" in path:
+        return path
+    absolute = os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111 - Path.resolve follows links
+    return f"{absolute.rstrip('/')}/" if path.endswith("/") else absolute
 
 
 def _candidates(target: ObjectStoragePath, is_folder: bool, context: Context) -> Iterator[ObjectStoragePath]:

@@ -12,7 +12,7 @@ import sys
 import uuid
 from contextlib import closing, suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,24 +22,17 @@ FETCH_ROWS = 1_000
 
 CANCEL_S = 3.0
 
-_POSTGRESQL = frozenset({"psycopg2", "psycopg"})
+POSTGRESQL = frozenset({"psycopg2", "psycopg"})
 _MYSQL_BUFFERED = frozenset({"MySQLdb", "pymysql"})
-_MYSQL = _MYSQL_BUFFERED | {"mysql", "mariadb"}
+MYSQL = _MYSQL_BUFFERED | {"mysql", "mariadb"}
 
 # MySQL's cursors that fetch the whole result -> those that do not.
 _UNBUFFERED = {"Cursor": "SSCursor", "DictCursor": "SSDictCursor"}
 
 
-class Canceller(NamedTuple):
-    """
-    Ends a running query in its database; it is called from another thread.
-
-    :param cancel: may be called several times, and may raise anything.
-    :param is_local: whether it uses the connection of the query, which must not be closed meanwhile.
-    """
-
-    cancel: Callable[[], object]
-    is_local: bool
+def drivers_of(thing: Any) -> set[str]:
+    """Return the packages that the classes of a connection or an error are from."""
+    return {kind.__module__.partition(".")[0] for kind in type(thing).__mro__}
 
 
 def open_cursors(connection: Any) -> list[Any]:
@@ -49,8 +42,8 @@ def open_cursors(connection: Any) -> list[Any]:
     The last one is for the query. The first one, which may be the same, is for the statements before it: of a
     database such as DuckDB, each cursor has its own session.
     """
-    drivers = _drivers_of(connection)
-    if drivers & _POSTGRESQL:
+    drivers = drivers_of(connection)
+    if drivers & POSTGRESQL:
         # A named cursor is one of the server's. It lives in a transaction, unless it is made to outlive it.
         query = connection.cursor(name="envoke_sync", withhold=bool(connection.autocommit))
         return [connection.cursor(), query]
@@ -63,10 +56,15 @@ def open_cursors(connection: Any) -> list[Any]:
     return [cursor]
 
 
-def canceller(hook: Any, connection: Any, cursor: Any) -> Canceller | None:
-    """Return what cancels the query of a cursor, or ``None`` if its driver has no way to do that."""
+def canceller(hook: Any, connection: Any, cursor: Any) -> Callable[[], object] | None:
+    """
+    Return what cancels the query of a cursor, or ``None`` if its driver has no way to do that.
+
+    It may be called from another thread, and several times, but not while the cursor or the connection is closed.
+    It may raise anything.
+    """
     if hasattr(hook, "insert_job") and hasattr(hook, "cancel_job"):
-        return Canceller(_cancel_jobs_of(hook), is_local=False)
+        return _cancel_jobs_of(hook)
     for owner, name in (
         (cursor, "cancel"),  # pyodbc, Trino, Databricks
         (cursor, "interrupt"),  # DuckDB, whose cursors are connections
@@ -76,13 +74,9 @@ def canceller(hook: Any, connection: Any, cursor: Any) -> Canceller | None:
     ):
         method = getattr(owner, name, None)
         if callable(method):
-            return Canceller(partial(method, timeout=CANCEL_S) if name == "cancel_safe" else method, is_local=True)
+            return partial(method, timeout=CANCEL_S) if name == "cancel_safe" else method
     statement = _cancelling_statement(connection)
-    return Canceller(partial(_execute, hook, statement), is_local=False) if statement else None
-
-
-def _drivers_of(connection: Any) -> set[str]:
-    return {kind.__module__.partition(".")[0] for kind in type(connection).__mro__}
+    return partial(_execute, hook, statement) if statement else None
 
 
 def _unbuffered(kind: Any) -> Any:
@@ -93,8 +87,8 @@ def _unbuffered(kind: Any) -> Any:
 
 def _cancelling_statement(connection: Any) -> str:
     """Return the statement that cancels a connection's query when another connection executes it."""
-    drivers = _drivers_of(connection)
-    if drivers & _MYSQL:
+    drivers = drivers_of(connection)
+    if drivers & MYSQL:
         thread_id = getattr(connection, "thread_id", None)
         return f"KILL QUERY {int(thread_id() if callable(thread_id) else connection.connection_id)}"
     if "snowflake" in drivers and connection.session_id is not None:

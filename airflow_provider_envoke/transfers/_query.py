@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import contextvars
 import logging
-import re
 import threading
 import time
 from contextlib import ExitStack, contextmanager, suppress
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_envoke.envoke.messages import mask_emails, quoted
+from airflow_provider_envoke.envoke.messages import quoted
 from airflow_provider_envoke.exceptions import EnvokeError, EnvokeSyncError
 from airflow_provider_envoke.payload.columns import column_names, row_as_dict
 from airflow_provider_envoke.transfers._drivers import FETCH_ROWS, canceller, open_cursors
+from airflow_provider_envoke.transfers._failures import query_failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
-
-    from airflow_provider_envoke.transfers._drivers import Canceller
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +28,6 @@ BLOCKS_AHEAD = 4
 STOP_S = 3.0
 
 _CHECK_EVERY_S = 0.2
-_MAX_DRIVER_CHARS = 500
-_QUOTED = re.compile(r"""(?<!\w)'.*'(?!\w)|(?<!\w)".*"(?!\w)|\(.*\)=\(.*\)""")
 
 
 class QueryRows:
@@ -44,7 +40,8 @@ class QueryRows:
 
     :param hook: has ``get_conn``, which returns a DB-API 2.0 connection.
     :param conn_id: the connection's id, for messages.
-    :param statements: the query is the last one; those before it run first, in the same transaction.
+    :param statements: the query is the last one; those before it run first, in the same transaction, which is
+        committed after the last row.
     :param parameters: the query's.
     """
 
@@ -75,8 +72,8 @@ class QueryRows:
         if isinstance(reader.error, EnvokeError):
             raise reader.error
         if reader.error is not None:
-            # Not chained to the driver's exception, which may quote a row.
-            raise _query_failed(reader.error, self._conn_id, count)
+            read = count if reader.is_connected else None
+            raise query_failed(reader.error, self._conn_id, self._statements, self._parameters, read)
 
     def _check_cancelled(self) -> None:
         if self._cancelled:
@@ -90,8 +87,8 @@ class _Reader:
     """
     Runs a query in a thread of its own, which opens the connection and closes it: some belong to a thread.
 
-    Its state: the blocks that were read, the permits to read more, what cancels the query while it runs, whether
-    the thread was started, is to stop and has ended, and the error that ended it.
+    Its state: the blocks that were read, the permits to read more, what cancels the query until its cursors are
+    closed, whether the thread was started, is connected, is to stop and has ended, and the error that ended it.
     """
 
     def __init__(self, hook: Any, statements: Sequence[str], parameters: Any) -> None:
@@ -101,11 +98,12 @@ class _Reader:
         # Simple queues, not one with a bound: its lock stays locked if a signal raises at the wrong moment.
         self._blocks: SimpleQueue[list[dict[str, Any]] | None] = SimpleQueue()
         self._permits: SimpleQueue[None] = SimpleQueue()
-        self._canceller: Canceller | None = None
-        self._lock = threading.Lock()
+        self._cancel: Callable[[], object] | None = None
+        self._cancelling = threading.Lock()  # nothing is closed meanwhile
         self._started = False
         self._stopping = False
         self._ended = threading.Event()
+        self.is_connected = False
         self.error: BaseException | None = None
 
     def blocks(self, while_waiting: Callable[[], None]) -> Iterator[list[dict[str, Any]]]:
@@ -116,10 +114,8 @@ class _Reader:
         """
         for _ in range(BLOCKS_AHEAD):
             self._permits.put(None)
-        # With the caller's context variables: Airflow keeps a task's connections in them.
-        run = contextvars.copy_context().run
         self._started = True
-        threading.Thread(target=run, args=(self._run,), name="envoke-query", daemon=True).start()
+        _start_thread(self._run, "envoke-query")
         while True:
             while_waiting()
             try:
@@ -139,7 +135,7 @@ class _Reader:
         self._permits.put(None)
         log.info("Cancelling the query of the connection %s in the database.", quoted(conn_id))
         with suppress(RuntimeError):  # no thread can be started when Python ends
-            threading.Thread(target=self._cancel_until_ended, name="envoke-cancel", daemon=True).start()
+            _start_thread(self._cancel_until_ended, "envoke-cancel")
         deadline_s = time.monotonic() + STOP_S
         while not self._ended.is_set() and time.monotonic() < deadline_s:
             with suppress(Empty):
@@ -155,18 +151,15 @@ class _Reader:
         """Cancel what the connection does, repeatedly: between two statements a cancellation has no effect."""
         deadline_s = time.monotonic() + STOP_S
         while not self._ended.wait(_CHECK_EVERY_S / 2) and time.monotonic() < deadline_s:
-            try:
-                self._cancel()
-            except Exception as error:  # drivers raise anything, for example if the query has just ended
-                log.debug("The query could not be cancelled (%s).", type(error).__name__)
+            with self._cancelling:
+                self._cancel_query()
 
-    def _cancel(self) -> None:
-        with self._lock:
-            found = self._canceller
-            if found is not None and found.is_local:
-                found.cancel()
-        if found is not None and not found.is_local:
-            found.cancel()
+    def _cancel_query(self) -> None:
+        try:
+            if self._cancel is not None:
+                self._cancel()
+        except Exception as error:  # drivers raise anything, for example if the query has just ended
+            log.debug("The query could not be cancelled (%s).", type(error).__name__)
 
     def _run(self) -> None:
         try:
@@ -178,33 +171,36 @@ class _Reader:
 
     def _read(self) -> None:
         with _closing(self._hook.get_conn()) as connection:
+            self.is_connected = True
             cursors = open_cursors(connection)
-            self._canceller = canceller(self._hook, connection, cursors[-1])
+            self._cancel = canceller(self._hook, connection, cursors[-1])
+            finished = False
             try:
-                self._run_statements(cursors[0], cursors[-1])
+                finished = self._run_statements(cursors[0], cursors[-1])
             finally:
-                self._close(cursors)
-            if len(self._statements) > 1 and not (self._stopping or self._hook.get_autocommit(connection)):
+                self._close(cursors, finished=finished)
+            if not (self._stopping or self._hook.get_autocommit(connection)):
                 connection.commit()
 
-    def _close(self, cursors: Sequence[Any]) -> None:
-        with self._lock:
-            if self._canceller is not None and self._canceller.is_local:
-                self._canceller = None
-        with ExitStack() as stack:
+    def _close(self, cursors: Sequence[Any], *, finished: bool) -> None:
+        """Close the cursors. Before that, cancel an unfinished query: MySQL's cursors would read all its rows."""
+        with self._cancelling, ExitStack() as stack:
+            if not finished:
+                self._cancel_query()
+            self._cancel = None
             for cursor in cursors:
                 stack.enter_context(_closing(cursor))
-        self._canceller = None
 
-    def _run_statements(self, preamble: Any, query: Any) -> None:
+    def _run_statements(self, preamble: Any, query: Any) -> bool:
+        """Return whether all rows were read."""
         for statement in self._statements[:-1]:
             if self._stopping:
-                return
+                return False
             preamble.execute(statement)
             while preamble.description and preamble.fetchmany(FETCH_ROWS):  # unread rows block the next statement
                 pass
         if self._stopping:
-            return
+            return False
         if self._parameters:
             query.execute(self._statements[-1], self._parameters)
         else:
@@ -215,9 +211,15 @@ class _Reader:
         while rows:
             self._permits.get()
             if self._stopping:
-                return
+                return False
             self._blocks.put([row_as_dict(row, names) for row in rows])
             rows = query.fetchmany(FETCH_ROWS)
+        return True
+
+
+def _start_thread(target: Callable[[], object], name: str) -> None:
+    """Start a thread with the caller's context variables, in which OpenTelemetry, for one, keeps a task's span."""
+    threading.Thread(target=contextvars.copy_context().run, args=(target,), name=name, daemon=True).start()
 
 
 @contextmanager
@@ -230,24 +232,3 @@ def _closing(resource: Any) -> Iterator[Any]:
             resource.close()
         except Exception as error:
             log.debug("A %s could not be closed (%s).", type(resource).__name__, type(error).__name__)
-
-
-def _query_failed(error: BaseException, conn_id: str, count: int) -> EnvokeSyncError:
-    when = f"after {count} rows" if count else "before its first row"
-    return EnvokeSyncError(
-        f"The query of the connection {quoted(conn_id)} (sql_conn_id) failed {when} with {type(error).__name__}: "
-        f"{_driver_message(error)}. Nothing was sent to Envoke. Fix the query or the database and run again."
-    )
-
-
-def _driver_message(error: BaseException) -> str:
-    """
-    Return the first line of a driver's message. The lines after it are details, which quote rows.
-
-    PEP 249 defines the classes of errors that the data causes: in their messages a quoted word is a value.
-    """
-    text = next(iter(str(error).strip().splitlines()), "no message")
-    if {"DataError", "IntegrityError"} & {kind.__name__ for kind in type(error).__mro__}:
-        text = _QUOTED.sub("…", text)
-    line = "".join(char if char.isprintable() else " " for char in text)
-    return mask_emails(line)[:_MAX_DRIVER_CHARS].rstrip(".")

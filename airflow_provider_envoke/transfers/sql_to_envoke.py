@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowNotFoundException
@@ -16,7 +16,7 @@ from airflow_provider_envoke.operators._templated import check_rendered_nulls
 from airflow_provider_envoke.transfers._query import QueryRows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable
 
     from airflow.providers.common.compat.sdk import Context
 
@@ -31,14 +31,14 @@ class SqlToEnvokeOperator(BaseEnvokeSyncOperator):
 
     :param sql: one query, or the path of a ``.sql`` file; or a list of statements whose last one is the query. The
         others run first, in the same transaction, which is committed after the last row. (templated)
-    :param parameters: the query's parameters, in the form that the database driver expects. (templated)
+    :param parameters: the query's parameters, a list or a dict as the database driver expects. (templated)
     :param sql_conn_id: the Airflow connection of the database; its hook must be a ``DbApiHook``. (templated)
     :param hook_params: arguments of that hook, as for Airflow's own SQL operators; they take precedence over the
         connection's extra. (templated)
     :param database: the database to use instead of the connection's, as for Airflow's own SQL operators.
         (templated)
-    :param split_statements: whether ``sql``, if it is one text, consists of several statements, such as ``SET …``,
-        whose last one is the query.
+    :param split_statements: whether ``sql``, or an element of the list, may consist of several statements, such as
+        ``SET …``; the last one of all is the query.
     """
 
     template_fields: Sequence[str] = (
@@ -62,7 +62,7 @@ class SqlToEnvokeOperator(BaseEnvokeSyncOperator):
         *,
         sql: str | list[str],
         sql_conn_id: str,
-        parameters: Mapping[str, Any] | Iterable[Any] | None = None,
+        parameters: Mapping[str, Any] | Sequence[Any] | None = None,
         hook_params: Mapping[str, Any] | None = None,
         database: str | None = None,
         split_statements: bool = False,
@@ -82,9 +82,10 @@ class SqlToEnvokeOperator(BaseEnvokeSyncOperator):
         with fail_without_retry():
             statements = _statements(self.sql)
             self._check_rendered_nulls()
+            self._check_parameters()
             hook = self._database_hook()
-            if self.split_statements and isinstance(self.sql, str):
-                statements = _split(self.sql, hook)
+            if self.split_statements:
+                statements = _split(statements, hook)
         self._query = QueryRows(hook, self.sql_conn_id, statements, self.parameters)
         if self._killed:  # before there was a query to cancel
             self._query.cancel()
@@ -109,6 +110,14 @@ class SqlToEnvokeOperator(BaseEnvokeSyncOperator):
             if isinstance(value, list | tuple):
                 value = {f"{argument}[{number}]": each for number, each in enumerate(value)}
             check_rendered_nulls(argument, value)
+
+    def _check_parameters(self) -> None:
+        """Refuse what is no collection: of a text, a driver would take each character."""
+        given = self.parameters
+        if isinstance(given, str | bytes) or not isinstance(given, Mapping | Sequence | None):
+            raise EnvokeConfigError(
+                f"parameters must be a list or a dict of values, not {type(given).__name__}. Check its template."
+            )
 
     def _database_hook(self) -> Any:
         from airflow.providers.common.sql.hooks.sql import DbApiHook  # noqa: PLC0415 - heavy
@@ -163,8 +172,8 @@ def _statements(sql: object) -> list[str]:
     return statements
 
 
-def _split(sql: str, hook: Any) -> list[str]:
+def _split(statements: list[str], hook: Any) -> list[str]:
     # Not every version of Airflow's hooks has strip_semicolon.
     options = {"strip_semicolon": True} if getattr(hook, "strip_semicolon", False) else {}
-    statements: list[str] = hook.split_sql_string(sql, **options)
-    return _statements(statements)
+    split: Callable[..., list[str]] = hook.split_sql_string
+    return _statements([each for statement in statements for each in split(statement, **options)])

@@ -38,6 +38,9 @@ QUERIES: dict[type[Exception], dict[str, Any]] = {
             "hook_params": {"conn_name_attr": "x"},
             "sql_conn_id": "web",
         },
+        "`parameters` as text": each("parameters", "123", ""),
+        "`parameters` as a number": {"parameters": 1},
+        "`parameters` as a set": {"parameters": {1}},
         "`sql_conn_id` empty": each("sql_conn_id", "", None),
         "`sql_conn_id` misspelled": {"sql_conn_id": "warehuose"},
         "`sql_conn_id` of Envoke": {"sql_conn_id": "envoke_default"},
@@ -71,22 +74,30 @@ QUERIES: dict[type[Exception], dict[str, Any]] = {
 BY_PLAN = f"{SQL} WHERE plan = ?"
 # Words of SQLite's message -> arguments.
 DATABASE_ERRORS: dict[str, dict[str, Any]] = {
-    "You can only execute one statement at a time": {"sql": f"{SQL}; {SQL}"},
-    'near "SELEKT"': {"sql": "SELEKT email FROM customers"},
+    'near "SELEKT"': {"sql": "SELEKT email FROM customers;"},
     "incomplete input": {"sql": "SELECT email FROM"},
     "no such table: custmers": {"sql": "SELECT email FROM custmers"},
     "no such column: emial": {"sql": "SELECT emial FROM customers"},
     "unrecognized token": {"sql": "SELECT email FROM {{ params.table }}"},
     "uses 1, and there are 0": {"sql": BY_PLAN},
-    "uses 2, and there are 1": {"sql": f"{BY_PLAN} AND city = ?", "parameters": [1]},
-    "uses 1, and there are 2": {"sql": BY_PLAN, "parameters": [1, 2]},
-    "uses 1, and there are 3": {"sql": BY_PLAN, "parameters": "123"},
-    "uses 0, and there are 1": {"parameters": [1]},
-    ":plan": {"sql": f"{SQL} WHERE plan = :plan", "parameters": {"plna": 1}},
-    "type 'object' is not supported": {"sql": BY_PLAN, "parameters": [object()]},
-    'near "%"': {"sql": f"{SQL} WHERE plan = %s", "parameters": [1]},
     "unable to open database file": {"sql_conn_id": "nowhere"},
     "file is not a database": {"sql_conn_id": "text"},
+    "Could not decode to UTF-8 column …": {"sql": "SELECT CAST(x'4d61726b65646f7661ff' AS TEXT) AS email"},
+}
+# The argument to look at -> words of SQLite's message -> arguments.
+HINTS: dict[str, dict[str, dict[str, Any]]] = {
+    "split_statements": {
+        "You can only execute one statement at a time": {"sql": f"{SQL}; {SQL}"},
+        'near "SETT"': {"sql": f"SETT x; {SQL}"},
+    },
+    "parameters": {
+        "uses 2, and there are 1": {"sql": f"{BY_PLAN} AND city = ?", "parameters": [1]},
+        "uses 1, and there are 2": {"sql": BY_PLAN, "parameters": [1, 2]},
+        "uses 0, and there are 1": {"parameters": [1]},
+        ":plan": {"sql": f"{SQL} WHERE plan = :plan", "parameters": {"plna": 1}},
+        "type 'object' is not supported": {"sql": BY_PLAN, "parameters": [object()]},
+        'near "%"': {"sql": f"{SQL} WHERE plan = %s", "parameters": [1]},
+    },
 }
 
 # Reason -> case -> arguments, for queries whose rows are all rejected.
@@ -145,6 +156,14 @@ def test_a_query_that_the_database_rejects_is_reported_with_its_error(
     check_message_of_failure(f"query: error of `{task.sql_conn_id}`", EnvokeSyncError, task, words)
 
 
+@pytest.mark.parametrize(("words", "argument", "arguments"), as_params(HINTS))
+@pytest.mark.usefixtures("airflow_db", "filled")
+def test_an_error_that_an_argument_can_cause_ends_with_advice_about_it(
+    words: str, argument: str, arguments: dict[str, Any], check_message_of_failure: Callable[..., None]
+) -> None:
+    check_message_of_failure(f"query: error, see `{argument}`", EnvokeSyncError, operator(**arguments), words)
+
+
 @pytest.mark.parametrize(("case", "reason", "arguments"), as_params(REJECTED))
 @pytest.mark.usefixtures("filled")
 def test_a_query_whose_rows_are_invalid_is_reported(
@@ -163,14 +182,14 @@ def test_a_query_whose_rows_are_invalid_is_reported(
 POSTGRESQL: dict[str, str] = {
     'UndefinedTable: relation "custmers" does not exist.': "SELECT email FROM custmers",
     'SyntaxError: syntax error at or near "envoke_customers".': "SELECT email FORM envoke_customers",
-    'SyntaxError: syntax error at or near "DELETE".': "DELETE FROM envoke_customers WHERE false",
     "InvalidTextRepresentation: invalid input syntax for type integer: ….": (
         "SELECT email::int FROM envoke_customers"
     ),
     "InvalidDatetimeFormat: invalid input syntax for type date: ….": (
         "SELECT (''''||city||'\" O''Brien')::date FROM envoke_customers"
     ),
-    "RaiseException: no such person: z***@leak.example.com.": "SELECT envoke_tell(email) FROM envoke_customers",
+    "RaiseException, whose text may be": "SELECT envoke_tell(email) FROM envoke_customers",
+    "InvalidParameterValue, whose text may be": "SELECT envoke_tell(email, '22023') FROM envoke_customers",
     "UniqueViolation: duplicate key value violates unique constraint ….": (
         "SELECT envoke_insert(email) FROM envoke_customers"
     ),
@@ -183,8 +202,8 @@ def filled_postgres(postgres: Any) -> None:
     postgres.execute("INSERT INTO envoke_customers (email, city) VALUES (%s, 'Markedova')", [EMAIL])
     postgres.execute("ALTER TABLE envoke_customers ADD UNIQUE (email)")
     postgres.execute(
-        "CREATE FUNCTION envoke_tell(text) RETURNS int LANGUAGE plpgsql AS "
-        "$$ BEGIN RAISE EXCEPTION 'no such person: %', $1 USING DETAIL = 'Markedova'; END $$"
+        "CREATE FUNCTION envoke_tell(text, state text DEFAULT 'P0001') RETURNS int LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'no such person: Markedova %', $1 USING ERRCODE = state; END $$"
     )
     postgres.execute(
         "CREATE FUNCTION envoke_insert(text) RETURNS int LANGUAGE sql AS "
@@ -201,6 +220,35 @@ def test_an_error_of_postgresql_is_reported_without_values(
     task = operator(sql=POSTGRESQL[words])
 
     check_message_of_failure("query: error of `warehouse`", EnvokeSyncError, task, words)
+
+
+@pytest.mark.parametrize("sql", ["DELETE FROM envoke_customers", "SHOW ALL", "-- SELECT\nCREATE TABLE a ()"])
+@pytest.mark.usefixtures("filled_postgres")
+def test_a_statement_that_postgresqls_cursor_does_not_take_is_named(
+    sql: str, check_message_of_failure: Callable[..., None]
+) -> None:
+    words = "syntax error", "must be SELECT, VALUES or WITH"
+    check_message_of_failure("query: error, see the statement", EnvokeSyncError, operator(sql=sql), *words)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    ("where", "parameters"),
+    [
+        ("city LIKE '%Y' AND email = %s", ["a"]),
+        ("email = %(emial)s", {"email": "a"}),
+        ("email = %s", {"email": "a"}),
+        ("email = ?", ["a", "b"]),
+        ("email = :email", {"email": "a"}),
+    ],
+)
+@pytest.mark.usefixtures("filled_postgres")
+def test_parameters_that_do_not_fit_the_query_of_postgresql_are_named(
+    where: str, parameters: Any, check_message_of_failure: Callable[..., None]
+) -> None:
+    task = operator(sql=f"SELECT email FROM envoke_customers WHERE {where}", parameters=parameters)
+
+    check_message_of_failure("query: error, see `parameters`", EnvokeSyncError, task)
 
 
 @pytest.mark.usefixtures("filled_postgres")

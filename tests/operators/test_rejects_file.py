@@ -159,6 +159,31 @@ def test_a_second_run_that_begins_while_the_first_one_writes_gets_another_file(
     assert found["rejects.jsonl"] == ["first"]
 
 
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("rejects.jsonl", "work/rejects.jsonl"),
+        ("./a/../rejects/", "work/rejects/"),
+        ("~/rejects.jsonl", "home/rejects.jsonl"),
+        ("~/rejects/", "home/rejects/"),
+    ],
+)
+def test_a_relative_path_and_a_home_folder_are_the_workers_and_messages_have_the_absolute_path(
+    path: str, expected: str, tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    task = EnvokeSyncContactsOperator(task_id="t", rows=contacts(1, city=OVERLONG), rejects_path=path)
+
+    with pytest.raises(EnvokeSyncError) as caught:
+        task.execute(context())
+
+    (used,) = (each for each in tmp_path.rglob("*") if each.is_file())
+    assert str(used).startswith(str(tmp_path / expected))
+    assert f"'{used}'" in str(caught.value)
+
+
 # Through Airflow
 
 

@@ -129,8 +129,7 @@ def test_the_drivers_own_way_of_cancelling_is_used(
     found = canceller(Hook(), connection, cursor)
 
     assert found is not None
-    assert found.is_local
-    found.cancel()
+    found()
     assert {"cursor": cursor, "connection": connection}[used].calls == [options]
 
 
@@ -156,8 +155,7 @@ def test_a_driver_that_cannot_cancel_is_cancelled_over_a_second_connection(
     found = canceller(Hook(second), connection, connection.the_cursor)
 
     assert found is not None
-    assert not found.is_local
-    found.cancel()
+    found()
     assert second.the_cursor.executed == [(statement,)]
     assert second.closed_by
 
@@ -182,10 +180,10 @@ def test_the_job_of_bigquery_is_cancelled_while_it_runs() -> None:
     found = canceller(hook, Connection(Cursor()), Cursor())
     assert found is not None
 
-    found.cancel()
+    found()
     hook.insert_job(configuration={}, project_id="p", location="EU")
     hook.insert_job(configuration={}, project_id="p", location=None)
-    found.cancel()
+    found()
 
     assert hook.inserted[0]["job_id"] != hook.inserted[1]["job_id"]
     assert hook.cancelled == [{"job_id": hook.inserted[1]["job_id"], "project_id": "p", "location": None}]
@@ -206,5 +204,5 @@ def test_sqlites_query_is_interrupted() -> None:
     found = canceller(Hook(), connection, connection.cursor())
 
     assert found is not None
-    assert found.cancel == connection.interrupt
+    assert found == connection.interrupt
     connection.close()

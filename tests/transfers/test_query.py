@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextvars
 import gc
 import sqlite3
+import threading
 from collections import namedtuple
+from contextlib import nullcontext
+from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_envoke.exceptions import EnvokeDataError, EnvokeSyncError
+from airflow_provider_envoke.exceptions import EnvokeDataError, EnvokeError, EnvokeSyncError
 from airflow_provider_envoke.transfers._query import BLOCKS_AHEAD, QueryRows
 from tests.support.drivers import Connection, Cursor, Hook
 
@@ -78,6 +81,29 @@ def test_a_thread_of_its_own_opens_and_closes_the_connection_with_the_callers_co
     assert seen == ["the caller's"]
 
 
+def test_a_connection_that_cancels_the_query_is_opened_with_the_callers_context_too() -> None:
+    variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable")
+    variable.set("the caller's")
+    seen: list[tuple[str, str]] = []
+    cancelled = threading.Event()
+
+    class Cancellable(Connection):
+        def cancel(self) -> None:
+            seen.append((threading.current_thread().name, variable.get("")))
+            cancelled.set()
+
+    def run(_: str) -> None:
+        rows.cancel()
+        cancelled.wait(60)
+
+    rows = rows_of(Hook(Cancellable(Cursor([ROW], on_execute=run))))
+    with pytest.raises(EnvokeSyncError, match="stopped"):
+        list(rows)
+
+    assert ("envoke-cancel", "the caller's") in seen
+    assert {value for _, value in seen} == {"the caller's"}
+
+
 def test_the_connection_is_closed_before_the_last_row_is_handed_over() -> None:
     connection = Connection(Cursor([ROW] * 2_500))
     rows = iter(rows_of(Hook(connection)))
@@ -124,7 +150,7 @@ def test_the_statements_before_the_query_run_first_and_only_the_query_gets_the_p
     assert connection.committed
 
 
-def test_what_the_statements_before_the_query_change_is_committed_and_a_query_alone_is_not(tmp_path: Path) -> None:
+def test_what_the_statements_change_is_committed_also_if_there_is_only_one(tmp_path: Path) -> None:
     path = tmp_path / "a.sqlite"
     hook = SimpleNamespace(get_conn=lambda: sqlite3.connect(path), get_autocommit=lambda _: False)
 
@@ -132,7 +158,36 @@ def test_what_the_statements_before_the_query_change_is_committed_and_a_query_al
     list(rows_of(hook, "INSERT INTO t VALUES (2) RETURNING a"))
 
     assert inserted == [{"a": 1}]
-    assert list(rows_of(hook, "SELECT a FROM t")) == [{"a": 1}]
+    assert list(rows_of(hook, "SELECT a FROM t")) == [{"a": 1}, {"a": 2}]
+
+
+@pytest.mark.parametrize(("fails", "autocommit"), [(True, False), (False, True)])
+def test_nothing_is_committed_after_a_failure_or_with_autocommit(
+    fails: bool, autocommit: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = Connection(Cursor([ROW], names=["city", "city"] if fails else NAMES))
+    hook = Hook(connection)
+    monkeypatch.setattr(hook, "get_autocommit", lambda _: autocommit)
+
+    with pytest.raises(EnvokeDataError) if fails else nullcontext():
+        list(rows_of(hook))
+
+    assert not connection.committed
+
+
+def test_what_a_function_in_the_query_changes_on_postgresql_stays(postgres: Any) -> None:
+    from airflow.providers.postgres.hooks.postgres import PostgresHook
+
+    postgres.execute(
+        "CREATE FUNCTION envoke_take() RETURNS SETOF text LANGUAGE sql AS "
+        "$$ INSERT INTO envoke_customers (email) VALUES ('p0@example.com') RETURNING email $$"
+    )
+
+    taken = list(rows_of(PostgresHook("warehouse"), "SELECT email FROM envoke_take() AS email"))
+
+    postgres.execute("SELECT email FROM envoke_customers")
+    assert taken == [{"email": "p0@example.com"}]
+    assert postgres.fetchall() == [("p0@example.com",)]
 
 
 def test_on_postgresql_they_run_in_the_session_and_transaction_of_the_query(postgres: Any) -> None:
@@ -182,6 +237,48 @@ def test_columns_with_the_same_name_are_an_error_of_the_query() -> None:
     with pytest.raises(EnvokeDataError, match="city"):
         list(rows_of(Hook(connection)))
     assert connection.closed_by
+
+
+class ClosesSlowly(Cursor):
+    """As MySQL's unbuffered one: when it is closed, it reads all rows that are left of a query that still runs."""
+
+    is_cancelled = False
+    read_when_closed = 0
+
+    def close(self) -> None:
+        if not self.is_cancelled:
+            self.read_when_closed += len(self.fetchmany(1_000_000))
+
+    def cancel(self) -> None:
+        self.is_cancelled = True
+
+
+@pytest.mark.parametrize("how", ["two columns with a name", "a row of another length", "a failing driver"])
+def test_a_query_that_is_not_read_to_its_end_is_cancelled_before_its_cursor_is_closed(how: str) -> None:
+    names = ["city", "city"] if how == "two columns with a name" else ["email", "city"]
+    row = ("a",) if how == "a row of another length" else ("a", "b")
+    cursor = ClosesSlowly([row] * 100_000, names=names)
+    if how == "a failing driver":
+        cursor.fetchmany = partial(_fail_at_the_second, cursor, cursor.fetchmany)  # type: ignore[method-assign]
+
+    with pytest.raises(EnvokeError):
+        list(rows_of(Hook(Connection(cursor))))
+
+    assert cursor.is_cancelled
+    assert cursor.read_when_closed == 0
+
+
+def _fail_at_the_second(cursor: Cursor, fetchmany: Callable[[int], Any], size: int) -> Any:
+    if cursor.fetched:
+        raise sqlite3.OperationalError("lost")
+    return fetchmany(size)
+
+
+def test_a_query_that_is_read_to_its_end_is_not_cancelled() -> None:
+    cursor = ClosesSlowly([ROW] * 2_500)
+
+    assert len(list(rows_of(Hook(Connection(cursor))))) == 2_500
+    assert not cursor.is_cancelled
 
 
 class CannotBeClosed(Cursor):

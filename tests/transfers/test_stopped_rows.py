@@ -108,7 +108,7 @@ def test_a_cancelled_querys_error_reads_as_stopped_and_a_cancellation_that_comes
         list(rows)
 
     assert "OperationalError" not in str(caught.value)
-    assert connection.cancelled == 2
+    assert connection.cancelled >= 2
     assert connection.closed_by == "envoke-query"
 
 

@@ -1,0 +1,159 @@
+"""
+What a message says about a query that failed: the driver's words without values of rows, and where to look first.
+
+Drivers quote values and names alike. So quoted words are hidden, unless what failed shows that they are names of
+the statement or of the connection.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_envoke.envoke.messages import mask_emails, quoted
+from airflow_provider_envoke.exceptions import EnvokeSyncError
+from airflow_provider_envoke.transfers._drivers import MYSQL, POSTGRESQL, drivers_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_MAX_DRIVER_CHARS = 500
+
+# From the first quotation mark to the last one, or to the end: a value may contain marks, and may be cut off.
+_QUOTED = re.compile(
+    r"""(?<!\w)'.*'(?!\w)|(?<!\w)".*"(?!\w)|[«„“].*[»”“]|(?<!\w)['"«„“].*|\(.*\)=\(.*\)""", re.DOTALL
+)
+
+_SQLSTATE = re.compile(r"[0-9A-Z]{5}")
+#: Classes of SQLSTATE: connection, login, unknown database or schema, statement, and the server's interventions.
+_NAMING_STATES = ("08", "28", "3D", "3F", "42", "57")
+#: MySQL's error numbers for the same, which some drivers have instead; from 2000 on they are the client's.
+_NAMING_NUMBERS = {1044, 1045, 1049, 1054, 1064, 1142, 1143, 1146, 1305, 1370, *range(2_000, 3_000)}
+_NAMING_CLASSES_OF_DUCKDB = frozenset({"CatalogException", "BinderException", "ParserException", "IOException"})
+#: Driver -> classes of the same, for errors without a SQLSTATE.
+_NAMING_CLASSES = {
+    **dict.fromkeys((*POSTGRESQL, *MYSQL, "sqlite3"), frozenset({"ProgrammingError"})),
+    **dict.fromkeys(("duckdb", "_duckdb"), _NAMING_CLASSES_OF_DUCKDB),
+}
+_NAMING_TEXTS_OF_SQLITE = re.compile(
+    r'no such |ambiguous column|near ".*": syntax error$|unrecognized token|unable to open|file is not a database'
+)
+
+#: What a function of the user raises: classes of SQLSTATE, MySQL's number, and others by their text.
+_RAISED_STATES = ("P0", "45")
+_RAISED_NUMBER = 1644
+_RAISED_BY_POSTGRESQL = ("exec_stmt_raise", "exec_stmt_assert")
+_RAISED_TEXTS = re.compile(r"ORA-20\d{3}|USER_RAISED_EXCEPTION|\(5\d{4}\) \(SQL")  # Oracle, Databricks, SQL Server
+
+_SYNTAX_ERROR_STATE = "42601"
+_SYNTAX_ERROR = re.compile(r"syntax|(one|multiple) (sql )?(statement|command)", re.IGNORECASE)
+_PLACEHOLDERS = re.compile(
+    r"""placeholder|parameter|binding|argument|string formatting|format character|near ["'][%:?]"""
+)
+_SELECT = re.compile(r"(\s|--[^\n]*\n|/\*.*?\*/)*(\(|(select|values|with|table)\b)", re.IGNORECASE | re.DOTALL)
+
+
+def query_failed(
+    error: BaseException, conn_id: str, statements: Sequence[str], parameters: Any, count: int | None
+) -> EnvokeSyncError:
+    """
+    Return the error to raise. It is not to be chained to the driver's, which may quote a row.
+
+    :param count: how many rows were read; ``None`` if the connection could not be opened.
+    """
+    when = f"after {count} rows" if count else "before its first row"
+    is_of_parameters = bool(parameters) and count == 0 and _is_about_placeholders(error)
+    shows_names = count is None or _shows_names(error) or (is_of_parameters and _drivers(error) == {"builtins"})
+    hints = [] if count is None else _hints(error, statements, is_of_parameters=is_of_parameters)
+    return EnvokeSyncError(
+        f"The query of the connection {quoted(conn_id)} (sql_conn_id) failed {when} with {type(error).__name__}"
+        f"{_text_without_values(error, shows_names=shows_names)}. Nothing was sent to Envoke. "
+        + " ".join(["Fix the query or the database and run again.", *hints])
+    )
+
+
+def _text_without_values(error: BaseException, *, shows_names: bool) -> str:
+    """Return the first line of a driver's message. The lines after it are details, which quote rows."""
+    text = _text(error)
+    if _is_raised(error, text):
+        return ", whose text may be a value of a row"
+    if not shows_names:
+        text = _QUOTED.sub("…", text)
+    first = next(iter(text.splitlines()), "no message")
+    line = "".join(char if char.isprintable() else " " for char in first)
+    return ": " + mask_emails(line)[:_MAX_DRIVER_CHARS].rstrip(".")
+
+
+def _text(error: BaseException) -> str:
+    """Return a driver's message; of MySQL's and ODBC's it is the last one of several arguments."""
+    text = str(error)
+    return (": ".join(map(str, error.args)) if text == str(error.args) else text).strip()
+
+
+def _is_raised(error: BaseException, text: str) -> bool:
+    """Whether the text is one of the user's, which may contain values that are not quoted."""
+    function = getattr(getattr(error, "diag", None), "source_function", None)
+    return (
+        _state(error).startswith(_RAISED_STATES)
+        or _number(error) == _RAISED_NUMBER
+        or function in _RAISED_BY_POSTGRESQL
+        or getattr(error, "sqlite_errorname", None) == "SQLITE_CONSTRAINT_TRIGGER"
+        or type(error).__name__ == "InvalidInputException"  # DuckDB's error() has no other sign
+        or bool(_RAISED_TEXTS.search(text))
+    )
+
+
+def _shows_names(error: BaseException) -> bool:
+    """Whether the statement or the connection is at fault, so that quoted words are names."""
+    state, drivers = _state(error), _drivers(error)
+    if state.startswith(_NAMING_STATES) or _number(error) in _NAMING_NUMBERS:
+        return True
+    classes = {kind.__name__ for kind in type(error).__mro__}
+    if not state and any(classes & _NAMING_CLASSES.get(driver, frozenset()) for driver in drivers):
+        return True
+    return "sqlite3" in drivers and bool(_NAMING_TEXTS_OF_SQLITE.match(str(error)))
+
+
+def _state(error: BaseException) -> str:
+    """Return the SQLSTATE, ``""`` if there is none. ODBC's is the first argument."""
+    found = (getattr(error, "sqlstate", None), getattr(error, "pgcode", None), *error.args[:1])
+    return next((each for each in found if isinstance(each, str) and _SQLSTATE.fullmatch(each)), "")
+
+
+def _number(error: BaseException) -> int | None:
+    """Return MySQL's error number."""
+    number = error.args[0] if _drivers(error) & MYSQL and error.args else None
+    return number if isinstance(number, int) else None
+
+
+def _drivers(error: BaseException) -> set[str]:
+    """Return the packages of an error's classes; of Python's own errors only ``builtins``."""
+    return (drivers_of(error) - {"builtins"}) or {"builtins"}
+
+
+# What to look at first
+
+
+def _is_about_placeholders(error: BaseException) -> bool:
+    if isinstance(error, KeyError | TypeError | IndexError):
+        return True
+    classes = {kind.__name__ for kind in type(error).__mro__}
+    return bool(classes & {"ProgrammingError", "OperationalError", "ValueError"}) and bool(
+        _PLACEHOLDERS.search(str(error))
+    )
+
+
+def _hints(error: BaseException, statements: Sequence[str], *, is_of_parameters: bool) -> list[str]:
+    hints = []
+    if is_of_parameters:
+        hints.append(
+            "Compare parameters with the placeholders of the query, which must be in the style of the driver; "
+            "if that is %s, write every other % sign as %%."
+        )
+    if _state(error) != _SYNTAX_ERROR_STATE and not _SYNTAX_ERROR.search(str(error)):
+        return hints
+    if any(";" in statement.strip().rstrip("; \n") for statement in statements):
+        hints.append("If sql has several statements, set split_statements=True.")
+    if _drivers(error) & POSTGRESQL and not _SELECT.match(statements[-1]):
+        hints.append("On PostgreSQL the query must be SELECT, VALUES or WITH; other statements can run before it.")
+    return hints
