@@ -190,7 +190,7 @@ POSTGRESQL: dict[str, str] = {
     ),
     "RaiseException, whose text may be": "SELECT envoke_tell(email) FROM envoke_customers",
     "InvalidParameterValue, whose text may be": "SELECT envoke_tell(email, '22023') FROM envoke_customers",
-    "UniqueViolation: duplicate key value violates unique constraint ….": (
+    "UniqueViolation: duplicate key value violates unique constraint …": (
         "SELECT envoke_insert(email) FROM envoke_customers"
     ),
 }

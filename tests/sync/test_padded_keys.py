@@ -1,4 +1,4 @@
-"""Remote ids that the database pads with spaces, as it does in CHAR columns: a contact may have them with or without."""
+"""Remote ids that the database pads with spaces, as in CHAR columns: a contact may have them with or without."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ FAILURES: dict[str, dict[str, str]] = {
     **{
         kind: {
             f"SELECT extractvalue(1, concat('~', '{VALUE}')) AS email": "XPATH syntax error: ….",
-            f"BEGIN NOT ATOMIC SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = '{VALUE}'; END": "Error, whose text may be",
+            f"BEGIN NOT ATOMIC SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = '{VALUE}'; END": "Error, whose text may",
             "SELECT email FROM custmers": "custmers' doesn't exist.",
             "SELECT emial": "Unknown column 'emial'",
             "SELEKT 1": "near 'SELEKT 1'",
