@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 _TIMEOUT_S = 30.0
+_BUSY_S = 60.0
 ENDED = ("success", "failed")
 
 
@@ -59,10 +60,14 @@ class Rest:
         """
         Send a request to ``/api/v1`` or ``/api/v2``, and return the JSON of the response.
 
+        It is sent again if Airflow 3 could not write to SQLite, which allows one writer at a time.
+
         :raises RestError: if it is rejected.
         """
-        answer = self._send(method, f"{self._prefix}{path}", body, **query)
-        return json.loads(answer) if answer else None
+        answer = wait_for(
+            f"a response to {method} {path}", lambda: self._try(method, path, body, **query), _BUSY_S
+        )
+        return json.loads(answer[0]) if answer[0] else None
 
     # Set up
 
@@ -199,6 +204,15 @@ class Rest:
 
     def _path(self, task: Json) -> str:
         return f"{self._run(task['dag_id'], task['dag_run_id'])}/taskInstances/{task['task_id']}"
+
+    def _try(self, method: str, path: str, body: Mapping[str, Any] | None, **query: Any) -> tuple[str] | None:
+        """Return the response, or ``None`` if the request was rolled back because the database was busy."""
+        try:
+            return (self._send(method, f"{self._prefix}{path}", body, **query),)
+        except RestError as error:
+            if error.status == 500 and "Database error" in str(error):
+                return None
+            raise
 
     def _send(
         self,
