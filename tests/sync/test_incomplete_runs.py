@@ -1,0 +1,53 @@
+"""Runs that cannot see everything, or end before their last row: what they leave undone is counted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_provider_envoke.exceptions import EnvokeSyncError
+from airflow_provider_envoke.sandbox.thread import Sandbox
+from airflow_provider_envoke.sync import SyncOptions, SyncRun
+from airflow_provider_envoke.sync.duplicates import temporary_database
+from tests.support.contacts import contacts
+from tests.support.sync_runs import WatchedRows, config_of, sync
+
+
+def test_rows_that_a_stopped_run_did_not_reach_are_counted() -> None:
+    with Sandbox(contacts(500)) as sandbox:
+        run = SyncRun(config_of(sandbox), SyncOptions())
+
+        def cancel(number: int) -> None:
+            if number == 150:
+                run.cancel()
+
+        with pytest.raises(EnvokeSyncError):
+            run.run(WatchedRows(contacts(500), cancel))
+
+    report = run.report()
+    assert report.rows + report.not_reached == 500
+    assert report.not_reached > 0
+    assert "not reached" in report.as_table()
+
+
+def test_a_row_that_is_invalid_by_itself_counts_as_a_duplicate_key(envoke_sandbox: Sandbox) -> None:
+    rows: list[dict[str, Any]] = [
+        {"email": "ana@example.com", "city": "Laval"},
+        {"email": "ana@example.com", "city": "x" * 21},
+    ]
+    envoke_sandbox.reset([{"email": "ana@example.com", "city": "Alma"}])
+
+    for order in (rows, rows[::-1]):
+        report, _ = sync(envoke_sandbox, order, on_duplicate="reject")
+
+        assert report.reasons == {"duplicate_key": 1, "overlong": 1}
+
+
+def test_a_temporary_database_that_cannot_be_used_says_what_to_do() -> None:
+    database = temporary_database("CREATE TABLE seen (key BLOB)")
+    try:
+        with pytest.raises(EnvokeSyncError, match="TMPDIR"):
+            database.execute("INSERT INTO nowhere VALUES (1)")
+    finally:
+        database.close()
