@@ -114,7 +114,7 @@ def _failing_to_write() -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        reason = str(error)
+        reason = str(error).rstrip(".")
     if reason:
         raise EnvokeSyncError(
             f"A temporary file of the run in {tempfile.gettempdir()} could not be used: {reason}. Free space "

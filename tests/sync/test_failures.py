@@ -48,7 +48,7 @@ def test_the_temporary_file_is_closed_if_the_pages_are_refused_too(monkeypatch: 
         sync(sandbox, [ANA])
 
     (database,) = opened
-    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+    with pytest.raises(EnvokeSyncError, match="closed"):
         database.execute("SELECT 1")
 
 
