@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
@@ -21,6 +20,9 @@ from airflow_provider_envoke.sync.duplicates import temporary_database
 from airflow_provider_envoke.sync.run import MAX_UNANSWERED
 from tests.support.contacts import EXPRESS, contacts
 from tests.support.sync_runs import WatchedRows, config_of, patches, sync
+
+if TYPE_CHECKING:
+    import sqlite3
 
 ANA = {"email": "ana@example.com", "first_name": "Ana", "city": "Laval"}
 BO = {"email": "bo@example.com", "first_name": "Bo", "city": "Laval"}
