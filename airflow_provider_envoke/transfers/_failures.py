@@ -1,8 +1,8 @@
 """
 What a message says about a query that failed: the driver's words without values of rows, and where to look first.
 
-Drivers quote values and names alike. So quoted words are hidden, unless what failed shows that they are names of
-the statement or of the connection.
+Drivers quote values and names alike. So a message ends at the first quotation mark, unless what failed shows that
+the quoted words are names of the statement or of the connection.
 """
 
 from __future__ import annotations
@@ -19,10 +19,8 @@ if TYPE_CHECKING:
 
 _MAX_DRIVER_CHARS = 500
 
-# From the first quotation mark to the last one, or to the end: a value may contain marks, and may be cut off.
-_QUOTED = re.compile(
-    r"""(?<!\w)'.*'(?!\w)|(?<!\w)".*"(?!\w)|[«„“].*[»”“]|(?<!\w)['"«„“].*|\(.*\)=\(.*\)""", re.DOTALL
-)
+# From the first quotation mark to the end: a value may contain marks, or go on in the next line.
+_QUOTED = re.compile(r"""(?<!\w)\w?['"«„“].*|\(.*\)=\(.*\)""")
 
 _SQLSTATE = re.compile(r"[0-9A-Z]{5}")
 #: Classes of SQLSTATE: connection, login, unknown database or schema, statement, and the server's interventions.
@@ -45,11 +43,9 @@ _RAISED_NUMBER = 1644
 _RAISED_BY_POSTGRESQL = ("exec_stmt_raise", "exec_stmt_assert")
 _RAISED_TEXTS = re.compile(r"ORA-20\d{3}|USER_RAISED_EXCEPTION|\(5\d{4}\) \(SQL")  # Oracle, Databricks, SQL Server
 
-_SYNTAX_ERROR_STATE = "42601"
+_SYNTAX_ERROR_CODES = (1064, "42601", "42000")  # MySQL's number, PostgreSQL's SQLSTATE and that of others
 _SYNTAX_ERROR = re.compile(r"syntax|(one|multiple) (sql )?(statement|command)", re.IGNORECASE)
-_PLACEHOLDERS = re.compile(
-    r"""placeholder|parameter|binding|argument|string formatting|format character|near ["'][%:?]"""
-)
+_PLACEHOLDERS = re.compile(r"placeholder|parameter|binding|argument|string formatting|format character")
 _SELECT = re.compile(r"(\s|--[^\n]*\n|/\*.*?\*/)*(\(|(select|values|with|table)\b)", re.IGNORECASE | re.DOTALL)
 
 
@@ -77,9 +73,9 @@ def _text_without_values(error: BaseException, *, shows_names: bool) -> str:
     text = _text(error)
     if _is_raised(error, text):
         return ", whose text may be a value of a row"
-    if not shows_names:
-        text = _QUOTED.sub("…", text)
     first = next(iter(text.splitlines()), "no message")
+    if not shows_names:
+        first = _QUOTED.sub("…", first)
     line = "".join(char if char.isprintable() else " " for char in first)
     return ": " + mask_emails(line)[:_MAX_DRIVER_CHARS].rstrip(".")
 
@@ -135,12 +131,18 @@ def _drivers(error: BaseException) -> set[str]:
 
 
 def _is_about_placeholders(error: BaseException) -> bool:
-    if isinstance(error, KeyError | TypeError | IndexError):
+    # A placeholder of another style, such as ?, is a syntax error.
+    if isinstance(error, KeyError | TypeError | IndexError) or _is_syntax_error(error):
         return True
     classes = {kind.__name__ for kind in type(error).__mro__}
     return bool(classes & {"ProgrammingError", "OperationalError", "ValueError"}) and bool(
         _PLACEHOLDERS.search(str(error))
     )
+
+
+def _is_syntax_error(error: BaseException) -> bool:
+    code = _number(error) or _state(error)
+    return code in _SYNTAX_ERROR_CODES if code else bool(_SYNTAX_ERROR.search(str(error)))
 
 
 def _hints(error: BaseException, statements: Sequence[str], *, is_of_parameters: bool) -> list[str]:
@@ -150,7 +152,7 @@ def _hints(error: BaseException, statements: Sequence[str], *, is_of_parameters:
             "Compare parameters with the placeholders of the query, which must be in the style of the driver; "
             "if that is %s, write every other % sign as %%."
         )
-    if _state(error) != _SYNTAX_ERROR_STATE and not _SYNTAX_ERROR.search(str(error)):
+    if not _is_syntax_error(error):
         return hints
     if any(";" in statement.strip().rstrip("; \n") for statement in statements):
         hints.append("If sql has several statements, set split_statements=True.")

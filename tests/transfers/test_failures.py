@@ -27,18 +27,31 @@ def shown(error: BaseException, *statements: str, parameters: Any = None, count:
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
-        (sqlite3.OperationalError(f"column 'first_name' with text '{VALUE}"), "column … with text …."),
-        (error_of("_duckdb", "ConversionException", f"string '{VALUE}' to INT32"), "string … to INT32."),
+        (sqlite3.OperationalError(f"column 'first_name' with text '{VALUE}"), "OperationalError: column …."),
+        (
+            error_of("_duckdb", "ConversionException", f"string '{VALUE}' to INT32"),
+            "ConversionException: string ….",
+        ),
         (error_of("MySQLdb", "OperationalError", 1105, f"XPATH: '~{VALUE}'"), "OperationalError: 1105: XPATH: …."),
-        (error_of("mysql.connector.errors", "DatabaseError", 1105, f"'{VALUE}'", "HY000"), "1105: …: HY000."),
+        (
+            error_of("mysql.connector.errors", "DatabaseError", 1105, f"'{VALUE}'", "HY000"),
+            "DatabaseError: 1105: ….",
+        ),
         (error_of("psycopg", "DataError", f'integer: "{VALUE}\nSmith"', sqlstate="22P02"), "integer: …."),
         (error_of("snowflake.connector", "ProgrammingError", f"value '{VALUE}'", sqlstate="22018"), "value …."),
-        (error_of("pyodbc", "DataError", "22018", f"[22018] varchar value '{VALUE}' to"), "varchar value … to."),
+        (error_of("pyodbc", "DataError", "22018", f"[22018] varchar value '{VALUE}' to"), "varchar value …."),
         (error_of("psycopg", "DataError", f"ungültig: „{VALUE}“", sqlstate="22P02"), "ungültig: …."),
+        (
+            error_of("psycopg", "DataError", f"field 'a' with ' {VALUE}\nx'", sqlstate="22P02"),
+            "DataError: field ….",
+        ),
+        (error_of("psycopg", "DataError", f"'a'\nKey (name)=('J' {VALUE})", sqlstate="23505"), "DataError: …."),
+        (error_of("pyodbc", "DataError", "22018", f"[22018] N'{VALUE}' is"), "22018: [22018] …."),
+        (error_of("x", "Error", f"no quotation mark\nDETAIL: '{VALUE}'"), "Error: no quotation mark."),
         (ValueError(f"invalid literal: '{VALUE}'"), "ValueError: invalid literal: …."),
     ],
 )
-def test_quoted_words_are_hidden(error: Exception, expected: str) -> None:
+def test_what_may_be_a_value_is_hidden_from_the_first_quotation_mark_on(error: Exception, expected: str) -> None:
     assert VALUE not in shown(error)
     assert shown(error).endswith(expected)
 
@@ -90,3 +103,26 @@ def test_of_what_a_function_of_the_user_raises_only_the_class_is_shown(error: Ex
 def test_the_name_of_a_missing_placeholder_is_shown() -> None:
     assert shown(KeyError("plan"), parameters={"plna": 1}) == "KeyError: 'plan'."
     assert shown(KeyError("plan")) == "KeyError: …."
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        error_of(
+            "psycopg2.errors", "InvalidTextRepresentation", "invalid input syntax for integer", pgcode="22P02"
+        ),
+        error_of("MySQLdb", "OperationalError", 1105, "XPATH syntax error"),
+    ],
+    ids=str,
+)
+def test_a_value_that_a_function_cannot_read_is_no_syntax_error_of_the_query(error: Exception) -> None:
+    message = str(query_failed(error, "warehouse", ["SHOW a; SHOW b"], [1], 0))
+
+    assert message.endswith("run again.")
+
+
+def test_several_statements_are_named_as_the_cause_of_mysqls_syntax_error() -> None:
+    error = error_of("MySQLdb", "ProgrammingError", 1064, "near 'SELECT 2'")
+
+    assert "split_statements" in str(query_failed(error, "warehouse", ["SELECT 1; SELECT 2"], None, 0))
+    assert "split_statements" not in str(query_failed(error, "warehouse", ["SELECT 1 SELECT 2;"], None, 0))

@@ -71,6 +71,21 @@ def test_sql_can_be_the_path_of_a_file_also_in_a_list(
     assert sandbox.contact(email="p0@example.com")["city"] == "Québec"
 
 
+def test_with_split_statements_every_element_of_a_list_is_split(
+    sandbox: Sandbox, warehouse: Callable[..., None]
+) -> None:
+    warehouse([])
+    change = (
+        "INSERT INTO customers (email, city) VALUES ('p0@example.com', 'x'); UPDATE customers SET city = 'Alma';"
+    )
+    query = "SELECT 1; SELECT email, city FROM customers;"
+
+    report = operator(sql=[change, query], split_statements=True).execute(context())
+
+    assert (report["rows"], report["updated"]) == (1, 1)
+    assert sandbox.contact(email="p0@example.com")["city"] == "Alma"
+
+
 @pytest.mark.parametrize(("on_empty", "error"), [("skip", AirflowSkipException), ("fail", AirflowFailException)])
 def test_without_rows_the_task_ends_as_asked(
     sandbox: Sandbox, warehouse: Callable[..., None], on_empty: Any, error: type[Exception]

@@ -35,7 +35,7 @@ FAILURES: dict[str, dict[str, str]] = {
     "DuckDB": {
         f"SELECT strptime('{VALUE}', '%Y') AS email": "InvalidInputException, whose text may be",
         f"SELECT error('{VALUE}') AS email": "InvalidInputException, whose text may be",
-        f"SELECT '{VALUE}'::INT AS email": "Could not convert string …",
+        f"SELECT '{VALUE}'::INT AS email": "Could not convert string ….",
         "SELECT emial": 'Referenced column "emial" was not found',
     },
     "SQLite": {"SELECT CAST(x'4a6f6e20536d697468ff' AS TEXT) AS email": "Could not decode to UTF-8 column …."},
