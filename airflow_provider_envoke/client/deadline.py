@@ -52,7 +52,7 @@ def is_under_way() -> bool:
 
 
 def _left_s() -> float:
-    """Return how many seconds the request has left. Raises TimeoutError if there are none."""
+    """Return how many seconds the request has left. Raises TimeoutError if its time is over."""
     left_s = _ends_at_s.get() - time.monotonic()
     if left_s <= 0:
         raise TimeoutError("the request did not end in time")

@@ -32,7 +32,7 @@ class RejectsFile:
     """
     An open file of rejected rows.
 
-    :param path: where it is, ``""`` if there is none.
+    :param path: its path, or ``""`` if no rejects file is wanted.
     :param write: writes one row to it: a JSON object a line.
     """
 

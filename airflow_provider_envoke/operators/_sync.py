@@ -168,9 +168,7 @@ class BaseEnvokeSyncOperator(BaseOperator):
         """Return OpenLineage's datasets of the tables that the rows come from, if they are known."""
         return []
 
-    def sync(
-        self, context: Context, rows: Iterable[Mapping[str, Any]], total_rows: int | None = None
-    ) -> dict[str, Any]:
+    def sync(self, context: Context, rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         """
         Bring the rows into Envoke, and return the report.
 
@@ -181,7 +179,7 @@ class BaseEnvokeSyncOperator(BaseOperator):
         self._report = None
         try:
             with fail_without_retry():
-                report = self._sync(context, rows, total_rows)
+                report = self._sync(context, rows)
             self._check_empty(report)
         except BaseException:
             if self._report is not None:
@@ -189,7 +187,7 @@ class BaseEnvokeSyncOperator(BaseOperator):
             raise
         return report.as_dict()
 
-    def _sync(self, context: Context, rows: Iterable[Mapping[str, Any]], total_rows: int | None) -> SyncReport:
+    def _sync(self, context: Context, rows: Iterable[Mapping[str, Any]]) -> SyncReport:
         check_choice("on_empty", self.on_empty, get_args(OnEmpty))
         check_rendered_arguments(self)
         max_rejects = read_limit("max_rejects", self.max_rejects)
@@ -206,7 +204,7 @@ class BaseEnvokeSyncOperator(BaseOperator):
                 first_rejects.setdefault(reject.reason, reject)
                 rejects.write(reject)
 
-            report = self._run_sync(context, config, options, rows, total_rows, on_reject)
+            report = self._run_sync(context, config, options, rows, on_reject)
         check_rejects(report, max_rejects, rejects.path, first_rejects.values())
         return report
 
@@ -222,13 +220,12 @@ class BaseEnvokeSyncOperator(BaseOperator):
         config: EnvokeConfig,
         options: SyncOptions,
         rows: Iterable[Mapping[str, Any]],
-        total_rows: int | None,
         on_reject: Callable[[Reject], None],
     ) -> SyncReport:
         """Return the report of the run, which is recorded even if the run fails."""
         from airflow_provider_envoke.sync.passes import SyncRun  # noqa: PLC0415 - imports aiohttp
 
-        self._run = run = SyncRun(config, options, on_reject=on_reject, total_rows=total_rows)
+        self._run = run = SyncRun(config, options, on_reject=on_reject)
         if self._killed:  # before there was a run to cancel
             run.cancel()
         try:

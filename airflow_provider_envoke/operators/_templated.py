@@ -83,9 +83,11 @@ def check_rendered_nulls(argument: str, value: object) -> None:
     Refuse the texts that templates render missing values to, before "None" is sent as somebody's name.
 
     :param argument: the operator's argument, for the message.
-    :param value: what it rendered to: a text, or a dict of field -> value.
+    :param value: what it rendered to: a text, a list, or a dict of field -> value.
     :raises EnvokeDataError: naming each field that holds one.
     """
+    if isinstance(value, list | tuple):
+        value = {f"{argument}[{number}]": each for number, each in enumerate(value)}
     texts = _texts_in(value) if isinstance(value, Mapping) else [(argument, value)]
     message = f"a template in {argument} rendered a missing value to a text such as None; {_NULLS_INSTEAD}"
     violations = [
@@ -129,7 +131,7 @@ def _texts_in(fields: Mapping[Any, object]) -> Iterator[tuple[str, object]]:
 
 def _texts_in_group(group: str, value: object) -> Iterator[tuple[str, object]]:
     if isinstance(value, str):
-        with suppress(EnvokeDataError):  # whoever builds the payload reports it
+        with suppress(EnvokeDataError):  # reported when the payload is built
             value = read_json_object(value)
     if isinstance(value, Mapping):
         for member, text in value.items():

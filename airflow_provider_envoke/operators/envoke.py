@@ -162,11 +162,12 @@ class EnvokeUpdateContactOperator(BaseOperator):
                 self._check_consent(hook, payload, (key, value))
                 for each in padded:
                     self._check_consent(hook, each, (key, spelled))
-            for each in (*padded, payload):
+            attempts = [payload, *padded]
+            for each in attempts:
                 try:
                     answer = hook.update_contact(each, contact_id=self.contact_id, keyfield=self.keyfield)
                 except EnvokeNotFoundError:
-                    if self.on_missing == "fail" and each is payload:
+                    if self.on_missing == "fail" and each is attempts[-1]:
                         raise
                 else:
                     return self._result("updated", payload, answer)
@@ -240,7 +241,8 @@ class EnvokeSyncContactsOperator(BaseEnvokeSyncOperator):
 
     def render_template_fields(self, context: Context, jinja_env: Any = None) -> None:
         """Render the templates, after a look at whether ``rows`` can have any: an ``XComArg`` has none."""
-        # A text that is one expression renders to the repr of a list, where a missing value is None, not 'None'.
+        # If the whole text is one expression, it renders to the repr of a list. In that, a missing value is None,
+        # and the text 'None' is somebody's data.
         is_text = isinstance(self.rows, str) and not _EXPRESSION.fullmatch(self.rows)
         self._may_have_templates = is_text or isinstance(self.rows, list | tuple)
         super().render_template_fields(context, jinja_env)
@@ -251,8 +253,7 @@ class EnvokeSyncContactsOperator(BaseEnvokeSyncOperator):
             rows = read_rows(self.rows)
             if self._may_have_templates:
                 check_rendered_rows(rows)
-        total_rows = len(rows) if isinstance(rows, list | tuple) else None  # asking a lazy sequence is a request
-        return self.sync(context, rows, total_rows=total_rows)
+        return self.sync(context, rows)
 
 
 def rows_as_dicts(cursor: Any) -> list[dict[str, Any]]:

@@ -158,7 +158,7 @@ def _by_lower_case(names: Iterable[str]) -> dict[str, list[str]]:
 
 
 def _fields_of(column: object, known: Mapping[str, Sequence[str]]) -> Sequence[object]:
-    """Return the fields that a column could fill; the column's own name if that is none."""
+    """Return the fields that a column could fill, or the column's own name if it fits no field."""
     if not isinstance(column, str):
         return [column]
     found = known.get(column.lower(), ())

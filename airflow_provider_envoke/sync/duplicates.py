@@ -21,19 +21,27 @@ class Seen(NamedTuple):
     digest: bytes
 
 
-class FirstSeen:
+class _HashedKeys:
     """
-    Who had each key first.
+    A table in a temporary file. Keys are hashed, so the file holds no personal data.
 
-    Its state is one SQLite table. Keys are hashed, so the file holds no personal data. It is used by one thread at
-    a time.
+    Its state is one SQLite table. It is used by one thread at a time.
     """
+
+    def __init__(self, create_table: str) -> None:
+        self._db = temporary_database(create_table)
+        self._db.execute("BEGIN")
+
+    def close(self) -> None:
+        """Close the database, which deletes its file."""
+        self._db.close()
+
+
+class FirstSeen(_HashedKeys):
+    """Who had each key first."""
 
     def __init__(self) -> None:
-        self._db = temporary_database(
-            "CREATE TABLE seen (key BLOB PRIMARY KEY, row INTEGER, digest BLOB) WITHOUT ROWID"
-        )
-        self._db.execute("BEGIN")
+        super().__init__("CREATE TABLE seen (key BLOB PRIMARY KEY, row INTEGER, digest BLOB) WITHOUT ROWID")
 
     def add(self, key: str, row: int, digest: bytes) -> Seen | None:
         """Add a key. If it is there already, return who had it first; that stays."""
@@ -45,29 +53,23 @@ class FirstSeen:
         """Return who had a key first."""
         return self._find(digest_of(key))
 
-    def close(self) -> None:
-        """Close the database, which deletes its file."""
-        self._db.close()
-
     def _find(self, hashed: bytes) -> Seen | None:
         found = self._db.execute("SELECT row, digest FROM seen WHERE key = ?", (hashed,)).fetchone()
         return Seen(*found) if found else None
 
 
-class Owners:
+class Owners(_HashedKeys):
     """
     Which keys several owners have, whatever the order in which they are added.
 
-    Its state is one SQLite table, and whether any key has several owners. Keys are hashed, so the file holds no
-    personal data. It is used by one thread at a time.
+    Its state is the table, and whether any key has several owners.
     """
 
     def __init__(self) -> None:
-        self._db = temporary_database(
+        super().__init__(
             "CREATE TABLE owners (key BLOB PRIMARY KEY, owner BLOB, first INTEGER, last INTEGER, shared INTEGER) "
             "WITHOUT ROWID"
         )
-        self._db.execute("BEGIN")
         self.any_shared = False
 
     def add(self, key: str, row: int, owner: str) -> None:
@@ -92,10 +94,6 @@ class Owners:
             return None
         first, last = found
         return int(first if first != row else last)
-
-    def close(self) -> None:
-        """Close the database, which deletes its file."""
-        self._db.close()
 
 
 class _TemporaryDatabase(sqlite3.Connection):

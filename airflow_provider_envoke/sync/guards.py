@@ -116,9 +116,9 @@ class Guards:
     def __init__(self, options: SyncOptions, scan: TableScan) -> None:
         self._options = options
         self._scan = scan
-        self._shared_email = options.shared_email_guard and options.keyfield != "email"
+        self._shared_email = options.guards_shared_emails
         # With the email address as the key, addresses do not change.
-        self._watches_email = options.keyfield != "email" and (options.shared_email_guard or options.consent_guard)
+        self._watches_email = self._shared_email or (options.consent_guard and options.keyfield != "email")
         self._given_up = FirstSeen()
 
     def close(self) -> None:

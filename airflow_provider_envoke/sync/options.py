@@ -65,6 +65,11 @@ class SyncOptions:
             read_limit("max_changes", self.max_changes)
         self._check_fields()
 
+    @property
+    def guards_shared_emails(self) -> bool:
+        """Whether addresses are guarded; with the email address as the key, they do not change."""
+        return self.shared_email_guard and self.keyfield != "email"
+
     def _check_fields(self) -> None:
         """Find what would reject every row before the first row is read."""
         targets = [*self.fields.columns.values(), *self.fields.static]

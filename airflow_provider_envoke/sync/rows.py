@@ -45,7 +45,6 @@ class TableScan:
     def __init__(self, options: SyncOptions) -> None:
         self._options = options
         self._counts_keys = options.on_duplicate == "reject"
-        self._watches_emails = options.shared_email_guard and options.keyfield != "email"
         self.keys = Owners()
         self.emails = Owners()
         self.new_holders = Owners()
@@ -53,14 +52,14 @@ class TableScan:
     @property
     def needed(self) -> bool:
         """Whether the options ask for something that only all rows together say."""
-        return self._counts_keys or self._watches_emails
+        return self._counts_keys or self._options.guards_shared_emails
 
     def scan_row(self, number: int, row: Mapping[str, Any]) -> None:
         """Take a row into account; ``number`` counts from 1."""
         desired, decision = parse_row(number, row, self._options)
         if self._counts_keys and desired.key:
             self.keys.add(desired.key, number, str(number))
-        if decision is None and self._watches_emails and desired.payload.get("email"):
+        if decision is None and self._options.guards_shared_emails and desired.payload.get("email"):
             self.emails.add(match_key("email", desired.payload["email"]), number, desired.key)
 
     def claim_email(self, desired: DesiredContact) -> None:

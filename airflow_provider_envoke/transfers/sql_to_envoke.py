@@ -104,15 +104,11 @@ class SqlToEnvokeOperator(BaseEnvokeSyncOperator):
 
     def _check_rendered_nulls(self) -> None:
         """Refuse the text ``None`` of a missing value: the query would return the wrong rows, or none."""
-        check_rendered_nulls("database", self.database)
-        for argument in ("parameters", "hook_params"):
-            value = getattr(self, argument)
-            if isinstance(value, list | tuple):
-                value = {f"{argument}[{number}]": each for number, each in enumerate(value)}
-            check_rendered_nulls(argument, value)
+        for argument in ("database", "parameters", "hook_params"):
+            check_rendered_nulls(argument, getattr(self, argument))
 
     def _check_parameters(self) -> None:
-        """Refuse what is no collection: of a text, a driver would take each character."""
+        """Refuse anything but a list or a dict: of a text, a driver would take each character."""
         given = self.parameters
         if isinstance(given, str | bytes) or not isinstance(given, Mapping | Sequence | None):
             raise EnvokeConfigError(

@@ -12,6 +12,7 @@ from airflow_provider_envoke.client.bulk import BulkClient
 from airflow_provider_envoke.envoke.config import EnvokeConfig
 from airflow_provider_envoke.envoke.requests import find_contacts, update_contact
 from airflow_provider_envoke.exceptions import EnvokeAuthError, EnvokeRejectedError, EnvokeTransientError
+from tests.support.clients import UnderWay
 from tests.support.faulty_server import UPDATED, FaultyServer, answer
 from tests.support.leak_markers import API_ID, API_KEY
 
@@ -80,22 +81,11 @@ def at_once(*numbers: int) -> Callable[[BulkClient], Awaitable[list[Any]]]:
 
 @pytest.mark.parametrize("concurrency", [1, 3, 8])
 def test_as_many_requests_are_under_way_as_allowed(concurrency: int) -> None:
-    lock, under_way, most = threading.Lock(), 0, 0
-
-    def count(exchange: faults.Exchange) -> bool:
-        nonlocal under_way, most
-        with lock:
-            under_way += 1
-            most = max(most, under_way)
-        exchange.stopped.wait(0.02)
-        with lock:
-            under_way -= 1
-        return SUCCESS(exchange)
-
-    with FaultyServer(count) as server:
+    step = UnderWay(SUCCESS)
+    with FaultyServer(step) as server:
         assert run(server, at_once(*range(1, 31)), concurrency=concurrency) == [UPDATED] * 30
 
-    assert most == concurrency
+    assert step.most == concurrency
     assert sorted(ids_of(server)) == list(range(1, 31))
     assert server.connections <= concurrency
 

@@ -17,6 +17,7 @@ from airflow_provider_envoke.envoke.config import EnvokeConfig
 from airflow_provider_envoke.envoke.requests import update_contact
 from airflow_provider_envoke.exceptions import EnvokeAPIError, EnvokeAuthError
 from tests.support import faulty_server as faults
+from tests.support.clients import UnderWay
 from tests.support.faulty_server import UPDATED, FaultyServer, answer
 from tests.support.leak_markers import API_ID, API_KEY
 
@@ -168,22 +169,11 @@ def test_requests_are_sent_at_once_as_soon_as_the_service_knows_the_account(firs
 
 
 def test_requests_go_one_at_a_time_until_the_credentials_have_worked() -> None:
-    lock, under_way, most = threading.Lock(), 0, 0
-
-    def count(exchange: faults.Exchange) -> bool:
-        nonlocal under_way, most
-        with lock:
-            under_way += 1
-            most = max(most, under_way)
-        exchange.stopped.wait(0.02)
-        with lock:
-            under_way -= 1
-        return answer(b"", 500)(exchange)
-
-    with FaultyServer(count) as server:
+    step = UnderWay(answer(b"", 500))
+    with FaultyServer(step) as server:
         send_at_once(server, 6)
 
-    assert most == 1
+    assert step.most == 1
 
 
 def test_a_service_that_is_down_from_the_beginning_is_found_out_after_four_requests() -> None:

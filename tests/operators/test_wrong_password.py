@@ -34,6 +34,12 @@ FIRST: dict[str, list[Step]] = {
 OPTIONS: list[dict[str, Any]] = [{}, {"strategy": "all"}, {"max_changes": 5}]
 
 
+def connect(monkeypatch: pytest.MonkeyPatch, server: FaultyServer, max_retries: int) -> None:
+    """Put the server behind Airflow's connection, with a wrong password."""
+    parts = {"password": "wrong", "extra": json.dumps({"max_retries": max_retries, "timeout": 0.3})}
+    monkeypatch.setenv("AIRFLOW_CONN_ENVOKE_DEFAULT", json.dumps(server.connection | parts))
+
+
 def refused_logins(server: FaultyServer, first: list[Step]) -> int:
     return len(server.requests) - len(first) + first.count(REFUSED)
 
@@ -56,8 +62,7 @@ def test_a_task_with_a_wrong_password_costs_two_refused_logins_at_most(
     first: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with FaultyServer(*FIRST[first], REFUSED) as server:
-        parts = {"password": "wrong", "extra": json.dumps({"max_retries": 1, "timeout": 0.3})}
-        monkeypatch.setenv("AIRFLOW_CONN_ENVOKE_DEFAULT", json.dumps(server.connection | parts))
+        connect(monkeypatch, server, max_retries=1)
         task = EnvokeSyncContactsOperator(task_id="sync", rows=contacts(2_000), concurrency=32)
         with pytest.raises(AirflowFailException):
             task.execute(context())
@@ -70,8 +75,7 @@ def test_an_update_with_a_wrong_password_costs_two_refused_logins_at_most(
     first: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with FaultyServer(*FIRST[first], REFUSED) as server:
-        parts = {"password": "wrong", "extra": json.dumps({"max_retries": 5, "timeout": 0.3})}
-        monkeypatch.setenv("AIRFLOW_CONN_ENVOKE_DEFAULT", json.dumps(server.connection | parts))
+        connect(monkeypatch, server, max_retries=5)
         monkeypatch.setattr("random.uniform", lambda shortest, longest: 0.0)
         payload = {"email": "jon@example.com", "consent_status": "Express", "consent_description": "Form"}
         task = EnvokeUpdateContactOperator(task_id="update", payload=payload, on_missing="create")

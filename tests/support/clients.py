@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow_provider_envoke.envoke.config import EnvokeConfig
+    from tests.support.faulty_server import Exchange, Step
 
 _PATH = "/v1/contacts"
 _PERSON: dict[str, Any] = {"params": (("filter[email]", EMAIL),), "body": {"email": EMAIL}}
@@ -39,6 +41,25 @@ class Sleeps(list[float]):
     async def asynchronously(self, seconds: float) -> None:
         self.append(seconds)
         await asyncio.sleep(0)
+
+
+class UnderWay:
+    """Answers as another step does, a moment later, and counts how many requests are under way at once."""
+
+    def __init__(self, step: Step) -> None:
+        self._step = step
+        self._lock = threading.Lock()
+        self._under_way = 0
+        self.most = 0
+
+    def __call__(self, exchange: Exchange) -> bool:
+        with self._lock:
+            self._under_way += 1
+            self.most = max(self.most, self._under_way)
+        exchange.stopped.wait(0.02)
+        with self._lock:
+            self._under_way -= 1
+        return self._step(exchange)
 
 
 class _Single:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,12 +24,11 @@ from tests.support import ROOT
 from tests.support.processes import wait_for
 from tests.support.slow_session import SlowSession
 from tests.support.tasks import context
+from tests.support.threads import WAIT_S, once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
-
-WAIT_S = 60.0
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -38,25 +37,6 @@ pytestmark = pytest.mark.timeout(120)
 def session(postgres: Any) -> SlowSession:
     """The session of a slow query, seen from the session of the test."""
     return SlowSession(postgres)
-
-
-@contextmanager
-def once_it_runs(session: SlowSession, action: Callable[[], object]) -> Iterator[None]:
-    """Run an action in another thread as soon as the query of a session runs."""
-    failed: list[BaseException] = []
-
-    def wait_and_act() -> None:
-        try:
-            wait_for("the query to run", session.is_running, WAIT_S)
-            action()
-        except BaseException as error:
-            failed.append(error)
-
-    thread = threading.Thread(target=wait_and_act)
-    thread.start()
-    yield
-    thread.join()
-    assert failed == []
 
 
 def operator(statements: list[str]) -> SqlToEnvokeOperator:
@@ -72,7 +52,10 @@ def check_nothing_was_done(run: dict[str, Any], sandbox: Sandbox, stopped: str) 
 def test_a_killed_task_cancels_its_query(sandbox: Sandbox, session: SlowSession) -> None:
     task, run = operator(session.statements), context()
 
-    with once_it_runs(session, task.on_kill), pytest.raises(EnvokeSyncError, match="stopped before its end"):
+    with (
+        once("the query to run", session.is_running, task.on_kill),
+        pytest.raises(EnvokeSyncError, match="stopped before its end"),
+    ):
         task.execute(run)
 
     session.wait_until_gone()
@@ -99,7 +82,9 @@ def test_a_task_that_takes_too_long_cancels_its_query(sandbox: Sandbox, session:
     main = threading.get_ident()
 
     with (
-        once_it_runs(session, lambda: signal.pthread_kill(main, signal.SIGALRM)),  # as when the time is over
+        once(
+            "the query to run", session.is_running, lambda: signal.pthread_kill(main, signal.SIGALRM)
+        ),  # as when the time is over
         pytest.raises(AirflowTaskTimeout),
         timeout(300),
     ):
@@ -207,7 +192,10 @@ def test_a_query_that_fails_halfway_sends_nothing(sandbox: Sandbox, warehouse: C
 def test_a_session_that_the_database_ends_sends_nothing(sandbox: Sandbox, session: SlowSession) -> None:
     task, run = operator(session.statements), context()
 
-    with once_it_runs(session, session.end), pytest.raises(EnvokeSyncError, match="failed before its first row"):
+    with (
+        once("the query to run", session.is_running, session.end),
+        pytest.raises(EnvokeSyncError, match="failed before its first row"),
+    ):
         task.execute(run)
 
     check_nothing_was_done(run, sandbox, "EnvokeSyncError")
