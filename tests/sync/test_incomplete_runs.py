@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_envoke.exceptions import EnvokeSyncError
+from airflow_provider_envoke.exceptions import EnvokeSyncError, EnvokeTransientError
 from airflow_provider_envoke.sandbox.thread import Sandbox
 from airflow_provider_envoke.sync import SyncOptions, SyncRun
+from airflow_provider_envoke.sync.contacts import ContactReader
 from airflow_provider_envoke.sync.duplicates import temporary_database
 from tests.support.contacts import contacts
 from tests.support.sync_runs import WatchedRows, config_of, sync
@@ -51,3 +52,27 @@ def test_a_temporary_database_that_cannot_be_used_says_what_to_do() -> None:
             database.execute("INSERT INTO nowhere VALUES (1)")
     finally:
         database.close()
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_while_it_is_not_known_who_gets_an_address_nobody_gets_it(
+    order: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first read, which finds out who would get the address, has no answer; the reads after it have."""
+    people = [{"id": number, "remote_id": f"R{number}", "email": f"p{number}@example.com"} for number in (1, 2)]
+    rows = [{"remote_id": person["remote_id"], "email": "new@example.com"} for person in people][::order]
+    reads: list[int] = []
+    read_rows = ContactReader.read_rows
+
+    async def without_a_first_answer(reader: ContactReader, *arguments: Any, **options: Any) -> Any:
+        reads.append(1)
+        if len(reads) == 1:
+            raise EnvokeTransientError("no answer")
+        return await read_rows(reader, *arguments, **options)
+
+    monkeypatch.setattr(ContactReader, "read_rows", without_a_first_answer)
+    with Sandbox(people, duplicate_check=False) as sandbox:
+        report, _ = sync(sandbox, rows, keyfield="remote_id", batch_rows=1)
+
+        assert report.reasons == {"shared_email": 2}
+        assert [contact["email"] for contact in sandbox.contacts] == [person["email"] for person in people]
