@@ -91,7 +91,7 @@ def sync(url: str, path: Path) -> None:
     """Send every row of the warehouse in a SyncRun."""
     config = EnvokeConfig.from_connection(login=API_ID, password=API_KEY, host=url)
     run = SyncRun(config, SyncOptions(strategy="all", concurrency=CONCURRENCY))
-    hook = SimpleNamespace(get_conn=lambda: sqlite3.connect(path))
+    hook = SimpleNamespace(get_conn=lambda: sqlite3.connect(path), get_autocommit=lambda _: False)
     report = run.run(QueryRows(hook, "warehouse", ["SELECT email, city FROM customers"]))
     if report.updated != report.rows:
         raise RuntimeError(report.as_table())

@@ -38,7 +38,7 @@ class QueryRows:
 
     Its state is whether :meth:`cancel` was called.
 
-    :param hook: has ``get_conn``, which returns a DB-API 2.0 connection.
+    :param hook: a ``DbApiHook``, whose ``get_conn`` returns a DB-API 2.0 connection.
     :param conn_id: the connection's id, for messages.
     :param statements: the query is the last one; those before it run first, in the same transaction, which is
         committed after the last row.
