@@ -11,6 +11,7 @@ import sys
 import tomllib
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from shutil import copy2
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,7 @@ MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 @pytest.fixture
 def ci(tmp_path: Path) -> Iterator[dict[str, Any]]:
     """The names of the script, with a folder of its own in place of the project's."""
-    names = runpy.run_path(str(ROOT / ".ci" / "run"), run_name="ci")
+    names = runpy.run_path(str(ROOT / ".ci" / "lanes"), run_name="ci")
     names["main"].__globals__.update(ROOT=tmp_path, PACKAGES={})
     handlers = {number: signal.getsignal(number) for number in STOP_SIGNALS}
     yield names
@@ -97,6 +98,19 @@ def test_a_python_that_is_not_installed_fails_its_step_unless_another_will_do(
     assert other.endswith(this_python())
 
 
+@pytest.mark.parametrize("shell", [[], ["sh"], ["bash"]])
+def test_the_lanes_run_however_the_script_is_called(shell: list[str], tmp_path: Path) -> None:
+    lanes = tmp_path / "a folder" / ".ci" / "lanes"
+    lanes.parent.mkdir(parents=True)
+    lanes.write_text("import os\nprint('lanes', os.getpid())\nraise SystemExit(7)\n")
+    copy2(ROOT / ".ci" / "run", lanes.with_name("run"))
+
+    with subprocess.Popen([*shell, lanes.with_name("run")], stdout=subprocess.PIPE, text=True) as process:
+        assert process.communicate(timeout=30) == (f"lanes {process.pid}\n", None)  # the same process: it gets signals
+
+    assert process.returncode == 7
+
+
 RUN_ONE_STEP = """
 import pathlib, runpy, sys
 names = runpy.run_path(sys.argv[1], run_name="ci")
@@ -109,7 +123,7 @@ names["main"]()
 @pytest.mark.parametrize("stubborn", ["", "trap '' TERM;"])
 def test_a_signal_stops_what_is_running(stubborn: str, tmp_path: Path) -> None:
     (tmp_path / "Makefile").write_text(f"slow:\n\t@{stubborn} echo begun >> begun; sleep 600\n")
-    command = [sys.executable, "-c", RUN_ONE_STEP, str(ROOT / ".ci" / "run"), this_python()]
+    command = [sys.executable, "-c", RUN_ONE_STEP, str(ROOT / ".ci" / "lanes"), this_python()]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL) as process:
         try:
             wait_for("the step to begin", (tmp_path / "begun").exists, 60)
