@@ -18,7 +18,7 @@ from airflow_provider_envoke.envoke.requests import update_contact
 from airflow_provider_envoke.exceptions import EnvokeAPIError, EnvokeAuthError
 from tests.support import faulty_server as faults
 from tests.support.clients import UnderWay
-from tests.support.faulty_server import UPDATED, FaultyServer, answer
+from tests.support.faulty_server import UPDATED, FaultyServer, answer, timeout_for
 from tests.support.leak_markers import API_ID, API_KEY
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def refusals_before(steps: Iterable[Step]) -> int:
 def test_wrong_credentials_are_tried_twice_by_a_client(first: str, connect: Connect) -> None:
     refusals = CountedRefusals()
     with FaultyServer(*FIRST[first], refusals) as server:
-        client = connect(server.url, timeout_s=0.4, max_retries=MAX_RETRIES)
+        client = connect(server.url, timeout_s=timeout_for(FIRST[first]), max_retries=MAX_RETRIES)
         errors: list[EnvokeAPIError] = []
         for _ in range(10):
             with pytest.raises(EnvokeAPIError) as caught:
@@ -101,7 +101,7 @@ def test_wrong_credentials_are_tried_twice_by_a_client(first: str, connect: Conn
 def test_wrong_credentials_are_tried_twice_by_many_requests_at_once(first: str) -> None:
     refusals = CountedRefusals()
     with FaultyServer(*FIRST[first], refusals) as server:
-        outcomes = send_at_once(server, 64, timeout_s=0.4)
+        outcomes = send_at_once(server, 64, timeout_s=timeout_for(FIRST[first]))
 
     assert refusals.count + refusals_before(FIRST[first]) == 2
     assert [type(outcome) for outcome in outcomes[10:]] == [EnvokeAuthError] * 54
@@ -125,7 +125,7 @@ def test_good_credentials_that_are_refused_once_are_used_again_whatever_failed_b
 ) -> None:
     again = [] if REFUSED in FIRST[first] else [REFUSED]
     with FaultyServer(*FIRST[first], *again, SUCCESS) as server:
-        client = connect(server.url, timeout_s=0.4, max_retries=MAX_RETRIES)
+        client = connect(server.url, timeout_s=timeout_for(FIRST[first]), max_retries=MAX_RETRIES)
         for _ in range(5 if first.endswith("times") else 1):
             with pytest.raises(EnvokeAPIError):
                 client.send(UPDATE)

@@ -13,7 +13,7 @@ from airflow_provider_envoke.operators.envoke import EnvokeSyncContactsOperator,
 from airflow_provider_envoke.sync import EnvokeConfig, SyncOptions, SyncRun
 from tests.support import faulty_server as faults
 from tests.support.contacts import contacts
-from tests.support.faulty_server import FaultyServer, answer
+from tests.support.faulty_server import FaultyServer, answer, timeout_for
 from tests.support.tasks import context
 
 if TYPE_CHECKING:
@@ -34,14 +34,9 @@ FIRST: dict[str, list[Step]] = {
 OPTIONS: list[dict[str, Any]] = [{}, {"strategy": "all"}, {"max_changes": 5}]
 
 
-def timeout_s(first: str) -> float:
-    """Return how long to wait for an answer: short where one has to time out, else longer than a busy machine takes."""
-    return 1.0 if faults.stall in FIRST[first] else 20.0
-
-
 def connect(monkeypatch: pytest.MonkeyPatch, server: FaultyServer, first: str, max_retries: int) -> None:
     """Put the server behind Airflow's connection, with a wrong password."""
-    extra = {"max_retries": max_retries, "timeout": timeout_s(first)}
+    extra = {"max_retries": max_retries, "timeout": timeout_for(FIRST[first])}
     parts = {"password": "wrong", "extra": json.dumps(extra)}
     monkeypatch.setenv("AIRFLOW_CONN_ENVOKE_DEFAULT", json.dumps(server.connection | parts))
 
@@ -54,7 +49,7 @@ def refused_logins(server: FaultyServer, first: list[Step]) -> int:
 @pytest.mark.parametrize("first", FIRST)
 def test_a_run_with_a_wrong_password_costs_two_refused_logins_at_most(first: str, options: dict[str, Any]) -> None:
     with FaultyServer(*FIRST[first], REFUSED) as server:
-        config = EnvokeConfig("an-id", "wrong", server.url, timeout_s=timeout_s(first), max_retries=1)
+        config = EnvokeConfig("an-id", "wrong", server.url, timeout_s=timeout_for(FIRST[first]), max_retries=1)
         run = SyncRun(config, SyncOptions(concurrency=32, **options), batch_rows=10)
         with pytest.raises(EnvokeAuthError):
             run.run(contacts(2_000))

@@ -19,7 +19,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     import trustme
 
@@ -232,6 +232,11 @@ def close_after_reading(exchange: Exchange) -> None:
 def stall(exchange: Exchange) -> None:
     """Send nothing for as long as the server runs."""
     exchange.stopped.wait(_TIMEOUT_S)
+
+
+def timeout_for(script: Sequence[Step]) -> float:
+    """Return a timeout in seconds: short if a step stalls, else longer than a busy machine needs to answer."""
+    return 1.0 if stall in script else 20.0
 
 
 def drip(interval_s: float = 0.02, status: int = 200, **headers: str) -> Step:
