@@ -153,27 +153,33 @@ class EnvokeUpdateContactOperator(BaseOperator):
     def _update(self) -> dict[str, Any]:
         payload, spelled = self._build_payload()
         key, value = resolve_key(payload, self.contact_id, self.keyfield)
-        # A contact may have the remote id with the space that the row has around it.
-        padded = [{**payload, "remote_id": spelled}] if key == "remote_id" and spelled else []
+        payloads = {value: payload}
         if key == "remote_id":
             self.log.warning(REMOTE_ID_WARNING)
+            if spelled:  # a contact may have the remote id with the space around it
+                payloads[spelled] = {**payload, "remote_id": spelled}
         with EnvokeHook(self.envoke_conn_id) as hook:
             if self.consent_guard:
-                self._check_consent(hook, payload, (key, value))
-                for each in padded:
-                    self._check_consent(hook, each, (key, spelled))
-            attempts = [payload, *padded]
-            for each in attempts:
-                try:
-                    answer = hook.update_contact(each, contact_id=self.contact_id, keyfield=self.keyfield)
-                except EnvokeNotFoundError:
-                    if self.on_missing == "fail" and each is attempts[-1]:
-                        raise
-                else:
-                    return self._result("updated", payload, answer)
+                for each, its_payload in payloads.items():
+                    self._check_consent(hook, its_payload, (key, each))
+            answer = self._update_existing(hook, payloads.values())
+            if answer is not None:
+                return self._result("updated", payload, answer)
             if self.on_missing == "skip":
                 return self._result("skipped", payload, {})
             return self._result("created", payload, self._create(hook, payload, key))
+
+    def _update_existing(self, hook: EnvokeHook, payloads: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
+        """Send the first payload whose contact exists, and return the answer; ``None`` if no contact exists."""
+        missing: EnvokeNotFoundError | None = None
+        for payload in payloads:
+            try:
+                return hook.update_contact(payload, contact_id=self.contact_id, keyfield=self.keyfield)
+            except EnvokeNotFoundError as error:
+                missing = error
+        if missing is not None and self.on_missing == "fail":
+            raise missing
+        return None
 
     def _check_consent(self, hook: EnvokeHook, payload: dict[str, Any], key: tuple[Keyfield, Any]) -> None:
         """Read the contact, and who else has its new email address: consent belongs to the person."""
@@ -241,8 +247,8 @@ class EnvokeSyncContactsOperator(BaseEnvokeSyncOperator):
 
     def render_template_fields(self, context: Context, jinja_env: Any = None) -> None:
         """Render the templates, after a look at whether ``rows`` can have any: an ``XComArg`` has none."""
-        # If the whole text is one expression, it renders to the repr of a list. In that, a missing value is None,
-        # and the text 'None' is somebody's data.
+        # A text that is one expression renders to a list as Python writes it: in it None is a missing value, and
+        # the text 'None' is a value of the row.
         is_text = isinstance(self.rows, str) and not _EXPRESSION.fullmatch(self.rows)
         self._may_have_templates = is_text or isinstance(self.rows, list | tuple)
         super().render_template_fields(context, jinja_env)

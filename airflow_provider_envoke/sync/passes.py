@@ -54,7 +54,6 @@ class SyncRun:
     time, why it stopped, and whether :meth:`cancel` was called.
 
     :param on_reject: called with each row that the report counts as rejected. Its key is personal data.
-    :param total_rows: how many rows there are, if known, for the progress in the log while they are read.
     :param batch_rows: how many rows are read and compared together, 1 to 99.
     """
 
@@ -64,7 +63,6 @@ class SyncRun:
         options: SyncOptions,
         *,
         on_reject: Callable[[Reject], None] = lambda _: None,
-        total_rows: int | None = None,
         batch_rows: int = BATCH_ROWS,
     ) -> None:
         if not (type(batch_rows) is int and 1 <= batch_rows <= BATCH_ROWS):
@@ -72,7 +70,6 @@ class SyncRun:
         self._config = config
         self._options = options
         self._on_reject = on_reject
-        self._total_rows = total_rows
         self._batch_rows = batch_rows
         self._max_changes = None if options.max_changes is None else read_limit("max_changes", options.max_changes)
         self._kept: KeptRows = ()
@@ -118,11 +115,11 @@ class SyncRun:
     def report(self) -> SyncReport:
         """Return the outcome of the rows, or the plan that stopped the run; also after :meth:`run` has raised."""
         seconds = self._seconds or time.monotonic() - self._started_s
-        done = 0 if self._pass is None else self._pass.tally.rows
-        not_reached = len(self._kept) - done if self._stopped else 0
+        tally = Tally() if self._pass is None else self._pass.tally
+        not_reached = len(self._kept) - tally.rows if self._stopped else 0
         if self._pass is not None:
             return self._pass.report(self._earlier_requests, seconds, self._stopped, not_reached)
-        return Tally().report(
+        return tally.report(
             requests=self._earlier_requests,
             read_by="nothing",
             seconds=seconds,
@@ -144,8 +141,7 @@ class SyncRun:
                 self._check_while_waiting()
                 if time.monotonic() - logged_s >= PROGRESS_EVERY_S:
                     logged_s = time.monotonic()
-                    of = "" if self._total_rows is None else f" of {self._total_rows}"
-                    log.info("%d%s rows read.", len(spool), of)
+                    log.info("%d rows read.", len(spool))
 
     def _run_passes(self, rows: KeptRows) -> None:
         if self._scan.needed:

@@ -59,8 +59,10 @@ def query_failed(
     """
     when = f"after {count} rows" if count else "before its first row"
     is_of_parameters = bool(parameters) and count == 0 and _is_about_placeholders(error)
-    shows_names = count is None or _shows_names(error) or (is_of_parameters and _drivers(error) == {"builtins"})
-    hints = [] if count is None else _hints(error, statements, is_of_parameters=is_of_parameters)
+    shows_names = _shows_names(error) or (is_of_parameters and _drivers(error) == {"builtins"})
+    hints = _hints(error, statements, is_of_parameters=is_of_parameters)
+    if count is None:  # no statement ran
+        shows_names, hints = True, []
     return EnvokeSyncError(
         f"The query of the connection {quoted(conn_id)} (sql_conn_id) failed {when} with {type(error).__name__}"
         f"{_text_without_values(error, shows_names=shows_names)}. Nothing was sent to Envoke. "
@@ -111,7 +113,7 @@ def _shows_names(error: BaseException) -> bool:
 
 
 def _state(error: BaseException) -> str:
-    """Return the SQLSTATE, ``""`` if there is none. ODBC's is the first argument."""
+    """Return the SQLSTATE, or ``""`` if the error has none. Errors of ODBC have it as their first argument."""
     found = (getattr(error, "sqlstate", None), getattr(error, "pgcode", None), *error.args[:1])
     return next((each for each in found if isinstance(each, str) and _SQLSTATE.fullmatch(each)), "")
 

@@ -7,7 +7,6 @@ The service may lock an account after some refused logins. It also refuses good 
 from __future__ import annotations
 
 import asyncio
-import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -132,25 +131,6 @@ def test_good_credentials_that_are_refused_once_are_used_again_whatever_failed_b
         assert client.send(UPDATE) == UPDATED
 
 
-class AtOnce:
-    """Answers as another step does, once two requests are under way at the same time, or after a second."""
-
-    def __init__(self, step: Step) -> None:
-        self._step = step
-        self._changed = threading.Condition()
-        self._under_way = 0
-        self.most = 0
-
-    def __call__(self, exchange: faults.Exchange) -> bool:
-        with self._changed:
-            self._under_way += 1
-            self.most = max(self.most, self._under_way)
-            self._changed.notify_all()
-            self._changed.wait_for(lambda: self.most > 1 or exchange.stopped.is_set(), 1)
-            self._under_way -= 1
-        return self._step(exchange)
-
-
 @pytest.mark.parametrize(
     "first",
     [
@@ -161,7 +141,7 @@ class AtOnce:
     ],
 )
 def test_requests_are_sent_at_once_as_soon_as_the_service_knows_the_account(first: list[Step]) -> None:
-    step = AtOnce(answer(b"", 500))
+    step = UnderWay(answer(b"", 500), enough=2, longest_s=1)
     with FaultyServer(*first, step) as server:
         send_at_once(server, len(first) + 8, concurrency=8)
 

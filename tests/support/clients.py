@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -44,20 +45,26 @@ class Sleeps(list[float]):
 
 
 class UnderWay:
-    """Answers as another step does, a moment later, and counts how many requests are under way at once."""
+    """
+    Answers as another step does, and counts how many requests are under way at once.
 
-    def __init__(self, step: Step) -> None:
+    :param enough: an answer is sent once so many are under way, or after ``longest_s``.
+    """
+
+    def __init__(self, step: Step, *, enough: float = math.inf, longest_s: float = 0.02) -> None:
         self._step = step
-        self._lock = threading.Lock()
+        self._enough = enough
+        self._longest_s = longest_s
+        self._changed = threading.Condition()
         self._under_way = 0
         self.most = 0
 
     def __call__(self, exchange: Exchange) -> bool:
-        with self._lock:
+        with self._changed:
             self._under_way += 1
             self.most = max(self.most, self._under_way)
-        exchange.stopped.wait(0.02)
-        with self._lock:
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self.most >= self._enough or exchange.stopped.is_set(), self._longest_s)
             self._under_way -= 1
         return self._step(exchange)
 

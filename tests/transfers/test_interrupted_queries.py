@@ -81,10 +81,11 @@ def test_a_task_that_takes_too_long_cancels_its_query(sandbox: Sandbox, session:
     task, run = operator(session.statements), context()
     main = threading.get_ident()
 
+    def end_the_time() -> None:
+        signal.pthread_kill(main, signal.SIGALRM)
+
     with (
-        once(
-            "the query to run", session.is_running, lambda: signal.pthread_kill(main, signal.SIGALRM)
-        ),  # as when the time is over
+        once("the query to run", session.is_running, end_the_time),
         pytest.raises(AirflowTaskTimeout),
         timeout(300),
     ):
