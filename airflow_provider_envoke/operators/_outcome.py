@@ -18,7 +18,7 @@ from airflow_provider_envoke.exceptions import (
     EnvokeTransientError,
 )
 from airflow_provider_envoke.operators._rejects import shown_path
-from airflow_provider_envoke.sync.options import exceeds
+from airflow_provider_envoke.sync.limits import exceeds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

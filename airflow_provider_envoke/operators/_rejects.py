@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Collection
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _MAX_SHOWN_CHARS = 300
 _MAX_IDS_CHARS = 120  # of the ids in a file's name; most file systems allow 255 bytes
 _MAX_STEM_CHARS = 60
+_LISTED = ("rejected", "skipped")
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
@@ -38,6 +40,17 @@ class RejectsFile:
 
     path: str
     write: Callable[[Reject], None]
+
+
+def check_rejects_include(outcomes: object) -> None:
+    """
+    Check which rows are listed.
+
+    :raises EnvokeConfigError: if it is not a list of known words.
+    """
+    is_list = isinstance(outcomes, Collection) and not isinstance(outcomes, str)
+    if not is_list or not all(each in _LISTED for each in outcomes):  # type: ignore[attr-defined]
+        raise EnvokeConfigError(f"rejects_include must be a list of {' and '.join(map(repr, _LISTED))}.")
 
 
 @contextmanager

@@ -2,41 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, BaseOperator
+from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider_envoke.envoke.messages import check_choice
-from airflow_provider_envoke.envoke.requests import REMOTE_ID_WARNING
 from airflow_provider_envoke.hooks.envoke import EnvokeHook
 from airflow_provider_envoke.operators._lineage import operator_lineage
-from airflow_provider_envoke.operators._outcome import (
-    add_to_events,
-    check_rejects,
-    count_sync,
-    fail_without_retry,
-    push_result,
-)
-from airflow_provider_envoke.operators._rejects import rejects_file, shown_path
-from airflow_provider_envoke.operators._templated import check_rendered_arguments
+from airflow_provider_envoke.operators._run import TaskRun
 from airflow_provider_envoke.payload.build import PayloadRules
 from airflow_provider_envoke.payload.mapping import FieldMap
-from airflow_provider_envoke.sync.options import SyncOptions, read_limit
+from airflow_provider_envoke.sync.limits import read_limit
+from airflow_provider_envoke.sync.options import SyncOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from airflow.providers.common.compat.sdk import Context
     from airflow.providers.openlineage.extractors import OperatorLineage
 
-    from airflow_provider_envoke.envoke.config import EnvokeConfig
     from airflow_provider_envoke.envoke.fields import Keyfield
+    from airflow_provider_envoke.operators._run import OnEmpty
     from airflow_provider_envoke.payload.build import Nulls, OnOverlong
     from airflow_provider_envoke.sync.options import OnDuplicate, OnMissing, Strategy
-    from airflow_provider_envoke.sync.passes import SyncRun
-    from airflow_provider_envoke.sync.report import Reject, SyncReport
-
-OnEmpty = Literal["succeed", "skip", "fail"]
+    from airflow_provider_envoke.sync.report import Outcome
 
 
 class BaseEnvokeSyncOperator(BaseOperator):
@@ -53,6 +41,8 @@ class BaseEnvokeSyncOperator(BaseOperator):
     :param field_map: column -> field; ``custom_fields.NAME`` and ``interests.NAME`` point into groups. By default
         every column goes into the field of the same name. (templated)
     :param static_fields: field -> value, the same for every row. (templated)
+    :param reference: one column or several that identify a row for people, such as the table's primary key. They
+        are in the rejects file and in messages. They are not sent to Envoke, unless ``field_map`` maps them too.
     :param envoke_conn_id: the Airflow connection of type ``envoke``. (templated)
     :param nulls: ``"ignore"`` leaves null fields out; ``"clear"`` empties them in Envoke, except the email
         address, keys, consent and tags.
@@ -79,11 +69,12 @@ class BaseEnvokeSyncOperator(BaseOperator):
         the plan as its report. If there are not, the contacts are read again. With ``plan_only`` only the plan is
         checked. With ``strategy="all"`` every row that would be sent counts.
         ``None``: no limit. (templated)
-    :param rejects_path: file or folder that receives a JSON line for each rejected row, its key included: a local
-        path, or a URL that Airflow's ``ObjectStoragePath`` supports. Each try of a task instance writes a file of
-        its own and never over another one: in a folder, one named after the task instance and the try; a file's
-        name is used as it is by the first try of a task that is not mapped, unless the file exists, and otherwise
-        gets these ids. The log names the file. (templated)
+    :param rejects_path: file or folder that receives a JSON line for each row that is not written, with its key,
+        its ``reference`` and the reason: a local path, or a URL that Airflow's ``ObjectStoragePath`` supports.
+        Each try of a task instance writes a file of its own and never over another one: in a folder, one named
+        after the task instance and the try; a file's name is used as it is by the first try of a task that is not
+        mapped, unless the file exists, and otherwise gets these ids. The log names the file. (templated)
+    :param rejects_include: the rows that are listed there: ``"rejected"``, ``"skipped"`` or both.
     :param on_empty: ``"succeed"``, ``"skip"`` or ``"fail"`` if there are no rows.
     """
 
@@ -105,6 +96,7 @@ class BaseEnvokeSyncOperator(BaseOperator):
         keyfield: Keyfield = "email",
         field_map: Mapping[str, str] | None = None,
         static_fields: Mapping[str, Any] | None = None,
+        reference: str | Sequence[str] = (),
         envoke_conn_id: str = EnvokeHook.default_conn_name,
         nulls: Nulls = "ignore",
         on_overlong: OnOverlong = "reject",
@@ -121,6 +113,7 @@ class BaseEnvokeSyncOperator(BaseOperator):
         max_rejects: float | str = 0,
         max_changes: float | str | None = None,
         rejects_path: str | None = None,
+        rejects_include: Collection[Outcome] = ("rejected", "skipped"),
         on_empty: OnEmpty = "succeed",
         **kwargs: Any,
     ) -> None:
@@ -128,6 +121,7 @@ class BaseEnvokeSyncOperator(BaseOperator):
         self.keyfield = keyfield
         self.field_map = field_map
         self.static_fields = static_fields
+        self.reference = reference
         self.envoke_conn_id = envoke_conn_id
         self.nulls = nulls
         self.on_overlong = on_overlong
@@ -144,23 +138,20 @@ class BaseEnvokeSyncOperator(BaseOperator):
         self.max_rejects = max_rejects
         self.max_changes = max_changes
         self.rejects_path = rejects_path
+        self.rejects_include = rejects_include
         self.on_empty = on_empty
-        self._run: SyncRun | None = None
-        self._killed = False
-        self._report: SyncReport | None = None
+        self._task_run = TaskRun()
 
     def on_kill(self) -> None:
         """Stop the run, also one that has not begun yet; what was done so far is reported."""
-        self._killed = True
-        if self._run is not None:
-            self._run.cancel()
+        self._task_run.kill()
 
     def get_openlineage_facets_on_complete(
         self,
         task_instance: Any,  # noqa: ARG002 - Airflow's signature
     ) -> OperatorLineage[Any, Any] | None:
         """Return what OpenLineage records, also for a failed task; a plan writes nothing."""
-        report = self._report
+        report = self._task_run.report
         written = None if report is None or report.plan_only else report.changes
         return operator_lineage(self.envoke_conn_id, written, self.tables_read)
 
@@ -176,78 +167,20 @@ class BaseEnvokeSyncOperator(BaseOperator):
         :raises EnvokeSyncError: if too many rows were rejected, or the run was stopped.
         :raises EnvokeTransientError: if the service is down.
         """
-        self._report = None
-        try:
-            with fail_without_retry():
-                report = self._sync(context, rows)
-            self._check_empty(report)
-        except BaseException:
-            if self._report is not None:
-                push_result(context, self, self._report.as_dict())
-            raise
-        return report.as_dict()
+        return self._task_run.sync(self, context, rows)
 
-    def _sync(self, context: Context, rows: Iterable[Mapping[str, Any]]) -> SyncReport:
-        check_choice("on_empty", self.on_empty, get_args(OnEmpty))
-        check_rendered_arguments(self)
-        max_rejects = read_limit("max_rejects", self.max_rejects)
-        if self.keyfield == "remote_id":
-            self.log.warning(REMOTE_ID_WARNING)
-        options = self._options()
-        config = EnvokeHook(self.envoke_conn_id).get_conn()
-        first_rejects: dict[str, Reject] = {}
-        with rejects_file(self.rejects_path, context) as rejects:
-            if rejects.path:
-                self.log.info("Rejected rows are written to %s.", shown_path(rejects.path))
+    def sync_options(self) -> SyncOptions:
+        """
+        Return the options of the run.
 
-            def on_reject(reject: Reject) -> None:
-                first_rejects.setdefault(reject.reason, reject)
-                rejects.write(reject)
-
-            report = self._run_sync(context, config, options, rows, on_reject)
-        check_rejects(report, max_rejects, rejects.path, first_rejects.values())
-        return report
-
-    def _check_empty(self, report: SyncReport) -> None:
-        if report.rows == 0 and self.on_empty == "skip":
-            raise AirflowSkipException("There are no rows, and on_empty is 'skip'.")
-        if report.rows == 0 and self.on_empty == "fail":
-            raise AirflowFailException("There are no rows, and on_empty is 'fail'. Check the query.")
-
-    def _run_sync(
-        self,
-        context: Context,
-        config: EnvokeConfig,
-        options: SyncOptions,
-        rows: Iterable[Mapping[str, Any]],
-        on_reject: Callable[[Reject], None],
-    ) -> SyncReport:
-        """Return the report of the run, which is recorded even if the run fails."""
-        from airflow_provider_envoke.sync.passes import SyncRun  # noqa: PLC0415 - imports aiohttp
-
-        self._run = run = SyncRun(config, options, on_reject=on_reject)
-        if self._killed:  # before there was a run to cancel
-            run.cancel()
-        try:
-            run.run(rows)
-        finally:
-            report = run.report()
-            self._record(context, report, config)
-        return report
-
-    def _record(self, context: Context, report: SyncReport, config: EnvokeConfig) -> None:
-        self._report = report
-        # The table starts on its own line, because the log puts a prefix before the first one.
-        self.log.info("Report of the run:\n%s", report.as_table())
-        add_to_events(context, self.outlets, report, config.base_url)
-        count_sync(report, self)
-
-    def _options(self) -> SyncOptions:
+        :raises EnvokeConfigError: if an argument is invalid.
+        """
         return SyncOptions(
             keyfield=self.keyfield,
             fields=FieldMap(
                 {} if self.field_map is None else self.field_map,
                 {} if self.static_fields is None else self.static_fields,
+                (self.reference,) if isinstance(self.reference, str) else self.reference,
             ),
             rules=PayloadRules(self.nulls, self.on_overlong, self.extra_fields),
             strategy=self.strategy,

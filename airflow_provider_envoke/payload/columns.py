@@ -150,6 +150,16 @@ def match_map(columns: Sequence[object], field_map: Mapping[str, str]) -> Matche
     return Matches(matched, tuple(missing))
 
 
+def match_names(columns: Sequence[object], names: Iterable[str]) -> dict[str, object]:
+    """Return name -> column, for the names that a column has: exactly, or else without regard to case."""
+    matched: dict[str, object] = {}
+    for name in names:
+        same = [column for column in columns if isinstance(column, str) and column.lower() == name.lower()]
+        if same:
+            matched[name] = name if name in same else same[0]
+    return matched
+
+
 def _by_lower_case(names: Iterable[str]) -> dict[str, list[str]]:
     found: defaultdict[str, list[str]] = defaultdict(list)
     for name in dict.fromkeys(names):

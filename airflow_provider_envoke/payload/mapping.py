@@ -8,14 +8,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_envoke.envoke.messages import describe, quoted
+from airflow_provider_envoke.envoke.values import as_text
 from airflow_provider_envoke.exceptions import EnvokeConfigError, EnvokeDataError
-from airflow_provider_envoke.payload.columns import Matches, match_fields, match_map, row_as_dict
+from airflow_provider_envoke.payload.columns import Matches, match_fields, match_map, match_names, row_as_dict
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
 _MAX_LISTED = 50
 _MAX_REMEMBERED = 64
+_MAX_REFERENCE_CHARS = 200
 
 _SAME_NAMES: Mapping[str, str] = {}  # stands for: every column fills the field of its name
 
@@ -32,16 +34,21 @@ class FieldMap:
     :param columns: column -> field, such as ``custom_fields.plan`` or ``interests.Newsletter``. Other columns are
         left out. Empty: every column is written to the field of the same name.
     :param static: field -> value, the same for every row; a row cannot override it.
+    :param reference: the columns that identify a row for people, such as the table's primary key. They are not
+        sent, unless ``columns`` maps them too.
     :raises EnvokeConfigError: if an argument is not a dict of names, or if two sources fill the same field.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
     static: Mapping[str, Any] = field(default_factory=dict)
+    reference: Sequence[str] = ()
     _remembered: dict[Any, Mapping[str, str]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         _check_names("field_map", self.columns, "column -> field")
         _check_names("static_fields", self.static, "field -> value")
+        if not (isinstance(self.reference, list | tuple) and all(map(_is_name, self.reference))):
+            raise EnvokeConfigError("reference must be the name of a column, or a list of names.")
         if not all(isinstance(target, str) for target in self.columns.values()):
             raise EnvokeConfigError("field_map must be a dict, column -> field, and each field must be a name.")
         counts = Counter([*self.columns.values(), *self.static])
@@ -71,6 +78,16 @@ class FieldMap:
         fields.update(self.static)
         return fields
 
+    def reference_of(self, row: Mapping[str, Any]) -> dict[str, str]:
+        """Return column -> value of the columns that identify the row, as text; a row may lack them."""
+        if not self.reference:
+            return {}
+        key = (tuple(row.keys()),)
+        columns = self._remembered.get(key)
+        if columns is None:
+            columns = self._remember(key, match_names(*key, self.reference))
+        return {name: _reference_text(row[column]) for name, column in columns.items()}
+
     def check_columns(self, columns: Iterable[str], extra_fields: Collection[str] = ()) -> None:
         """
         Check the columns of a table before its first row.
@@ -90,15 +107,19 @@ class FieldMap:
             raise EnvokeDataError(_describe_missing(matches.missing, columns))
         same = all(target == column for target, column in matches.columns.items())
         sources = _SAME_NAMES if same and len(matches.columns) == len(columns) else matches.columns
+        return self._remember((columns, extra_fields), sources)
+
+    def _remember(self, key: Any, sources: Mapping[str, Any]) -> Mapping[str, Any]:
         if len(self._remembered) >= _MAX_REMEMBERED:  # rows from a script may all have different columns
             self._remembered.clear()
-        self._remembered[columns, extra_fields] = sources
+        self._remembered[key] = sources
         return sources
 
     def _match(self, columns: tuple[str, ...], extra_fields: tuple[str, ...]) -> Matches:
         if self.columns:
             return match_map(columns, self.columns)
-        return match_fields(columns, extra_fields, self.static)
+        references = set(match_names(columns, self.reference).values())
+        return match_fields([name for name in columns if name not in references], extra_fields, self.static)
 
 
 def _describe_missing(missing: Iterable[str], present: Sequence[str]) -> str:
@@ -106,6 +127,17 @@ def _describe_missing(missing: Iterable[str], present: Sequence[str]) -> str:
         f"The row lacks columns that field_map uses: {', '.join(map(quoted, missing))}. Its columns are "
         f"{', '.join(map(quoted, present[:_MAX_LISTED]))}. Correct field_map or the query."
     )
+
+
+def _reference_text(value: object) -> str:
+    try:
+        return (as_text(value) or "").strip()[:_MAX_REFERENCE_CHARS]
+    except ValueError:  # a value of a type that has no text
+        return ""
+
+
+def _is_name(name: object) -> bool:
+    return isinstance(name, str) and bool(name.strip())
 
 
 def _check_names(argument: str, value: object, meaning: str) -> None:

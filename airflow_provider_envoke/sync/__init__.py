@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from airflow_provider_envoke.envoke.config import EnvokeConfig
     from airflow_provider_envoke.payload.build import PayloadRules
     from airflow_provider_envoke.payload.mapping import FieldMap
+    from airflow_provider_envoke.sync.markdown import report_as_markdown
     from airflow_provider_envoke.sync.options import SyncOptions
     from airflow_provider_envoke.sync.passes import SyncRun
-    from airflow_provider_envoke.sync.report import Reject, SyncReport, report_as_markdown
+    from airflow_provider_envoke.sync.report import Reject, SyncReport
 
 __all__ = [
     "EnvokeConfig",
@@ -43,7 +44,7 @@ _MODULES = {
     "SyncOptions": "sync.options",
     "SyncReport": "sync.report",
     "SyncRun": "sync.passes",
-    "report_as_markdown": "sync.report",
+    "report_as_markdown": "sync.markdown",
 }
 
 

@@ -30,12 +30,14 @@ class DesiredContact:
     :param row: its number, from 1.
     :param key: value of the key field, as :func:`match_key` returns it.
     :param spelled_key: the key with the space around it, if the row has any: a contact may have it too.
+    :param reference: column -> value of the columns that identify the row for people.
     """
 
     row: int
     key: str
     payload: Mapping[str, Any]
     spelled_key: str = ""
+    reference: Mapping[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"DesiredContact(row={self.row})"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -12,13 +10,13 @@ from airflow_provider_envoke.envoke.messages import check_choice, quoted
 from airflow_provider_envoke.exceptions import EnvokeConfigError
 from airflow_provider_envoke.payload.build import PayloadRules
 from airflow_provider_envoke.payload.mapping import FieldMap
+from airflow_provider_envoke.sync.limits import read_limit
 
 Strategy = Literal["changed", "all"]
 OnMissing = Literal["reject", "skip", "create"]
 OnDuplicate = Literal["first", "last", "reject"]
 
 MAX_CONCURRENCY = 256
-_MAX_COUNT = 10**18  # above any table; it can still be divided and printed
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,45 +80,6 @@ class SyncOptions:
             raise EnvokeConfigError(
                 f"field_map maps no column to the keyfield {self.keyfield!r}. Map one, or choose another keyfield."
             )
-
-
-def read_limit(name: str, limit: object) -> float:
-    """
-    Return a limit on rows as a number: a whole count from 0, or a share above 0 and below 1.
-
-    1.0 is neither, and 2.0 is refused with it: a template that divides would be a count on some days only.
-
-    :param limit: the number, or its text, as a template renders it.
-    :raises EnvokeConfigError: if it is neither.
-    """
-    number = _as_number(limit)
-    if 0 < number < 1 or (isinstance(number, int) and 0 <= number <= _MAX_COUNT):
-        return number
-    raise EnvokeConfigError(
-        f"{name} must be a count without a decimal point (1 is one row) or a share below 1 (0.01 is one row in a "
-        f"hundred), not {quoted(limit)}."
-    )
-
-
-def exceeds(count: int, limit: float, rows: int) -> bool:
-    """Return whether a count of rows is above a limit, as :func:`read_limit` returns it."""
-    if not 0 < limit < 1:
-        return count > limit
-    # Divided, not multiplied: 29 / 100 is 0.29, but 0.29 * 100 is slightly below 29.
-    return rows > 0 and count / rows > limit
-
-
-def _as_number(limit: object) -> float:
-    """Return a number: an int if it is written without a decimal point, or zero; not a number if it is none."""
-    if isinstance(limit, bool) or not isinstance(limit, int | float | str):
-        return math.nan
-    if isinstance(limit, str):
-        with suppress(ValueError):
-            return int(limit)
-    try:
-        return limit if isinstance(limit, int) else float(limit) or 0
-    except ValueError:
-        return math.nan
 
 
 def _is_rate(value: object) -> bool:

@@ -18,12 +18,13 @@ from airflow_provider_envoke.exceptions import (
     EnvokeSyncError,
 )
 from airflow_provider_envoke.payload.columns import row_as_dict
+from airflow_provider_envoke.sync.limits import check_changes, check_overrun, read_limit
 from airflow_provider_envoke.sync.loop import LoopThread
-from airflow_provider_envoke.sync.options import exceeds, read_limit
-from airflow_provider_envoke.sync.report import Reject, Tally
+from airflow_provider_envoke.sync.report import Reject
 from airflow_provider_envoke.sync.rows import BATCH_ROWS, TableScan
 from airflow_provider_envoke.sync.run import PROGRESS_EVERY_S, SyncPass
 from airflow_provider_envoke.sync.spool import RowSpool
+from airflow_provider_envoke.sync.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -54,6 +55,7 @@ class SyncRun:
     time, why it stopped, and whether :meth:`cancel` was called.
 
     :param on_reject: called with each row that the report counts as rejected. Its key is personal data.
+    :param on_skip: called with each row that the report counts as skipped.
     :param batch_rows: how many rows are read and compared together, 1 to 99.
     """
 
@@ -63,13 +65,14 @@ class SyncRun:
         options: SyncOptions,
         *,
         on_reject: Callable[[Reject], None] = lambda _: None,
+        on_skip: Callable[[Reject], None] = lambda _: None,
         batch_rows: int = BATCH_ROWS,
     ) -> None:
         if not (type(batch_rows) is int and 1 <= batch_rows <= BATCH_ROWS):
             raise EnvokeConfigError(f"batch_rows must be a whole number from 1 to {BATCH_ROWS}.")
         self._config = config
         self._options = options
-        self._on_reject = on_reject
+        self._on_unwritten = {"rejected": on_reject, "skipped": on_skip}
         self._batch_rows = batch_rows
         self._max_changes = None if options.max_changes is None else read_limit("max_changes", options.max_changes)
         self._kept: KeptRows = ()
@@ -152,7 +155,7 @@ class SyncRun:
             self._find_new_holders(rows)
         if self._max_changes is not None and not self._options.plan_only:
             self._plan_within(self._max_changes, rows)
-        self._pass = self._new_pass(self._options, self._on_reject, len(rows))
+        self._pass = self._new_pass(self._options, self._tell, len(rows))
         self._run_pass(self._pass, rows)
         if self._max_changes is not None and self._options.plan_only:
             check_changes(self.report(), self._max_changes)
@@ -168,18 +171,18 @@ class SyncRun:
             self._earlier_requests += current.requests
 
     def _plan_within(self, max_changes: float, rows: KeptRows) -> None:
-        """Plan all rows. If the run ends with the plan, its rejected rows are told to ``on_reject``."""
-        with RowSpool() as rejects:
+        """Plan all rows. If the run ends with the plan, its rejected and skipped rows are told then."""
+        with RowSpool() as unwritten:
             self._pass = self._new_pass(
-                replace(self._options, plan_only=True), lambda reject: rejects.add(asdict(reject)), len(rows)
+                replace(self._options, plan_only=True), lambda each: unwritten.add(asdict(each)), len(rows)
             )
             try:
                 self._run_pass(self._pass, rows)
                 self._plan = plan = self.report()
                 check_changes(plan, max_changes)
             except BaseException:
-                for reject in rejects:
-                    self._on_reject(Reject(**reject))
+                for each in unwritten:
+                    self._tell(Reject(**each))
                 raise
         self._earlier_requests += self._pass.requests
         log.info(
@@ -189,14 +192,17 @@ class SyncRun:
             max_changes,
         )
 
+    def _tell(self, unwritten: Reject) -> None:
+        self._on_unwritten[unwritten.outcome](unwritten)
+
     def _new_pass(
         self,
         options: SyncOptions,
-        on_reject: Callable[[Reject], None],
+        on_unwritten: Callable[[Reject], None],
         total_rows: int | None,
         only: Callable[[DesiredContact], bool] | None = None,
     ) -> SyncPass:
-        return SyncPass(self._config, options, self._scan, on_reject, total_rows, only)
+        return SyncPass(self._config, options, self._scan, on_unwritten, total_rows, only)
 
     def _run_pass(self, current: SyncPass, rows: Iterable[Mapping[str, Any]]) -> None:
         with LoopThread() as loop:
@@ -242,28 +248,6 @@ class SyncRun:
             return
         if self._options.on_duplicate != "last":
             check_overrun(self._pass.tally.changes, self._plan, self._max_changes)
-
-
-def check_changes(plan: SyncReport, max_changes: float) -> None:
-    """Raise EnvokePlanError, which carries the plan, if it changes more contacts than ``max_changes`` allows."""
-    if not exceeds(plan.changes, max_changes, plan.rows):
-        return
-    raise EnvokePlanError(
-        f"{plan.changes} of {plan.rows} rows would change contacts in Envoke ({plan.updated} updates, "
-        f"{plan.created} new contacts), more than max_changes={max_changes} allows. Nothing was written. The "
-        "report names the fields. Check the table; if it is right, raise max_changes.",
-        replace(plan, stopped="max_changes").as_dict(),
-    )
-
-
-def check_overrun(changes: int, plan: SyncReport, max_changes: float) -> None:
-    """Raise EnvokePlanError if a run has made more changes than ``max_changes`` allows, contrary to its plan."""
-    if not exceeds(changes, max_changes, plan.rows):
-        return
-    raise EnvokePlanError(
-        f"The plan had {plan.changes} changes in {plan.rows} rows, but the contacts have changed since; stopped "
-        f"after {changes} changes (max_changes={max_changes}). Check the contacts before you run it again."
-    )
 
 
 def _opened(rows: Iterable[Mapping[str, Any]]) -> Any:

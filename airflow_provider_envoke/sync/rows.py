@@ -149,13 +149,15 @@ class RowReader:
 
 def parse_row(number: int, row: Mapping[str, Any], options: SyncOptions) -> tuple[DesiredContact, Decision | None]:
     """Return the contact that a row asks for, or its rejection if the row alone says that it cannot be sent."""
+    reference: Mapping[str, str] = {}
     try:
+        reference = options.fields.reference_of(row)
         fields = options.fields.apply(row, options.rules.extra_fields)
         payload = build_payload(fields, options.rules)
     except Exception as error:  # a driver's own types may raise anything: one row does not end the run
-        return DesiredContact(number, _shown_key(row, options), {}), _rejected(error)
+        return DesiredContact(number, _shown_key(row, options), {}, reference=reference), _rejected(error)
     key = match_key(options.keyfield, payload.get(options.keyfield))
-    desired = DesiredContact(number, key, payload, spelled_key(options.keyfield, fields))
+    desired = DesiredContact(number, key, payload, spelled_key(options.keyfield, fields), reference)
     return desired, None if key else reject(_missing_key(options.keyfield))
 
 

@@ -14,8 +14,9 @@ from airflow_provider_envoke.exceptions import EnvokeError, EnvokeNotFoundError,
 from airflow_provider_envoke.sync.compare import Decision, compare, missing_contact, reject
 from airflow_provider_envoke.sync.contacts import ContactReader
 from airflow_provider_envoke.sync.guards import Guards
-from airflow_provider_envoke.sync.report import Reject, Tally
+from airflow_provider_envoke.sync.report import Reject
 from airflow_provider_envoke.sync.rows import RowReader
+from airflow_provider_envoke.sync.tally import OUTCOME_OF, Tally
 from airflow_provider_envoke.sync.write import write
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class SyncPass:
 
     Its state: the batches under way, the rows without an outcome, the counts, and what stopped the pass.
 
+    :param on_unwritten: called with each row that is rejected or skipped.
     :param only: the pass is about the rows for which this returns true; the others are not even counted.
     """
 
@@ -52,7 +54,7 @@ class SyncPass:
         config: EnvokeConfig,
         options: SyncOptions,
         scan: TableScan,
-        on_reject: Callable[[Reject], None],
+        on_unwritten: Callable[[Reject], None],
         total_rows: int | None = None,
         only: Callable[[DesiredContact], bool] | None = None,
     ) -> None:
@@ -64,7 +66,7 @@ class SyncPass:
         self._contacts = ContactReader(self._client)
         self._scan = scan
         self._only = only
-        self._on_reject = on_reject
+        self._on_unwritten = on_unwritten
         self._total_rows = total_rows
         self._rows = RowReader(options, scan, only)
         self._guards = Guards(options, scan)
@@ -214,11 +216,23 @@ class SyncPass:
     def _count(self, desired: DesiredContact, outcome: Decision) -> None:
         self._unconfirmed.pop(desired.row, None)
         self.tally.add(outcome, row=desired.row, examples=self._options.plan_only)
-        if outcome.action == "reject":
-            try:
-                self._on_reject(Reject(desired.row, desired.key, outcome.reason, outcome.field, outcome.message))
-            except Exception as error:  # it stops the pass, after this row is counted
-                self._failure = self._failure or error
+        if outcome.action in ("reject", "skip"):
+            self._tell(desired, outcome)
+
+    def _tell(self, desired: DesiredContact, outcome: Decision) -> None:
+        unwritten = Reject(
+            desired.row,
+            desired.key,
+            outcome.reason,
+            outcome.field,
+            outcome.message,
+            desired.reference,
+            OUTCOME_OF[outcome.action],
+        )
+        try:
+            self._on_unwritten(unwritten)
+        except Exception as error:  # it stops the pass, after this row is counted
+            self._failure = self._failure or error
 
     def _batches_of(self, rows: Sequence[Mapping[str, Any]]) -> Iterator[Batch]:
         """Yield the batches of new rows; what is decided about them already is counted at once."""

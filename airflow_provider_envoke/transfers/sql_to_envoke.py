@@ -87,7 +87,7 @@ class SqlToEnvokeOperator(BaseEnvokeSyncOperator):
             if self.split_statements:
                 statements = _split(statements, hook)
         self._query = QueryRows(hook, self.sql_conn_id, statements, self.parameters)
-        if self._killed:  # before there was a query to cancel
+        if self._task_run.killed:  # before there was a query to cancel
             self._query.cancel()
         return self.sync(context, self._query)
 

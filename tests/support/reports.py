@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_envoke.sync.compare import Decision
-from airflow_provider_envoke.sync.report import Tally
+from airflow_provider_envoke.sync.tally import Tally
 
 if TYPE_CHECKING:
     from airflow_provider_envoke.sync import SyncReport

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_envoke.exceptions import EnvokeConfigError, EnvokePlanError
 from airflow_provider_envoke.sync.compare import Decision
-from airflow_provider_envoke.sync.options import exceeds, read_limit
-from airflow_provider_envoke.sync.passes import check_overrun
+from airflow_provider_envoke.sync.limits import check_overrun, exceeds, read_limit
 from tests.support.reports import report, tally
 
 

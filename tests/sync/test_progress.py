@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from airflow_provider_envoke.sandbox.thread import Sandbox
 from airflow_provider_envoke.sync import run
 from airflow_provider_envoke.sync.compare import Decision
-from airflow_provider_envoke.sync.report import Tally
 from airflow_provider_envoke.sync.run import describe_progress
+from airflow_provider_envoke.sync.tally import Tally
 from tests.support.contacts import contacts
 from tests.support.sync_runs import WatchedRows, sync
 

@@ -1,0 +1,77 @@
+"""Limits on rows: counts or shares, and what exceeds them."""
+
+from __future__ import annotations
+
+import math
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from airflow_provider_envoke.envoke.messages import quoted
+from airflow_provider_envoke.exceptions import EnvokeConfigError, EnvokePlanError
+
+if TYPE_CHECKING:
+    from airflow_provider_envoke.sync.report import SyncReport
+
+_MAX_COUNT = 10**18  # above any table; it can still be divided and printed
+
+
+def read_limit(name: str, limit: object) -> float:
+    """
+    Return a limit on rows as a number: a whole count from 0, or a share above 0 and below 1.
+
+    1.0 is neither, and 2.0 is refused with it: a template that divides would be a count on some days only.
+
+    :param limit: the number, or its text, as a template renders it.
+    :raises EnvokeConfigError: if it is neither.
+    """
+    number = _as_number(limit)
+    if 0 < number < 1 or (isinstance(number, int) and 0 <= number <= _MAX_COUNT):
+        return number
+    raise EnvokeConfigError(
+        f"{name} must be a count without a decimal point (1 is one row) or a share below 1 (0.01 is one row in a "
+        f"hundred), not {quoted(limit)}."
+    )
+
+
+def exceeds(count: int, limit: float, rows: int) -> bool:
+    """Return whether a count of rows is above a limit, as :func:`read_limit` returns it."""
+    if not 0 < limit < 1:
+        return count > limit
+    # Divided, not multiplied: 29 / 100 is 0.29, but 0.29 * 100 is slightly below 29.
+    return rows > 0 and count / rows > limit
+
+
+def _as_number(limit: object) -> float:
+    """Return a number: an int if it is written without a decimal point, or zero; not a number if it is none."""
+    if isinstance(limit, bool) or not isinstance(limit, int | float | str):
+        return math.nan
+    if isinstance(limit, str):
+        with suppress(ValueError):
+            return int(limit)
+    try:
+        return limit if isinstance(limit, int) else float(limit) or 0
+    except ValueError:
+        return math.nan
+
+
+def check_changes(plan: SyncReport, max_changes: float) -> None:
+    """Raise EnvokePlanError, which carries the plan, if it changes more contacts than ``max_changes`` allows."""
+    if not exceeds(plan.changes, max_changes, plan.rows):
+        return
+    raise EnvokePlanError(
+        f"{plan.changes} of {plan.rows} rows would change contacts in Envoke ({plan.updated} updates, "
+        f"{plan.created} new contacts), more than max_changes={max_changes} allows. Nothing was written. The "
+        "report names the fields. Check the table; if it is right, raise max_changes.",
+        replace(plan, stopped="max_changes").as_dict(),
+    )
+
+
+def check_overrun(changes: int, plan: SyncReport, max_changes: float) -> None:
+    """Raise EnvokePlanError if a run has made more changes than ``max_changes`` allows, contrary to its plan."""
+    if not exceeds(changes, max_changes, plan.rows):
+        return
+    raise EnvokePlanError(
+        f"The plan had {plan.changes} changes in {plan.rows} rows, but the contacts have changed since; stopped "
+        f"after {changes} changes (max_changes={max_changes}). Check the contacts before you run it again."
+    )
