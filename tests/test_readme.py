@@ -101,6 +101,7 @@ def test_every_argument_is_listed_with_its_default_and_whether_it_is_templated(
             continue
         is_word = type(parameter.default) is not int  # 1 == True
         default = words.get(parameter.default, parameter.default) if is_word else parameter.default
+        default = ", ".join(default) if isinstance(default, tuple) else default
         assert listed[name][0].replace('"', "").replace("`", "") == str(default), name
 
 
