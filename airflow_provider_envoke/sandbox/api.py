@@ -47,6 +47,13 @@ class Answer:
         """Return an answer with this JSON body."""
         return cls(status, json.dumps(body).encode())
 
+    def errors(self) -> list[str]:
+        """Return why the API refused the call; nothing if it did not, or if a fault kept the call from it."""
+        if self.status < 400:
+            return []
+        body = json.loads(self.content)
+        return list(body["result_data"].get("errors", [body["result_text"]]))
+
 
 class Api:
     """

@@ -25,9 +25,9 @@ __all__ = ["HEADERS", "render_page"]
 _MAX_CONTACTS = 100
 _MAX_REQUESTS = 50
 _MAX_BODY_CHARACTERS = 600
-_REQUEST_COLUMNS = (("time", "w8"), ("method", "w6"), ("path", "w22"))
-_WRITE_COLUMNS = (*_REQUEST_COLUMNS, ("body", ""), ("status", "w12"))
-_READ_COLUMNS = (*_REQUEST_COLUMNS, ("asked for", ""), ("status", "w12"))
+_REQUEST_COLUMNS = (("time", "w8"), ("method", "w6"), ("path", "w18"))
+_WRITE_COLUMNS = (*_REQUEST_COLUMNS, ("body", ""), ("status", "w16"))
+_READ_COLUMNS = (*_REQUEST_COLUMNS, ("asked for", ""), ("status", "w16"))
 
 
 def render_page(
@@ -66,7 +66,11 @@ def _tiles(store: ContactStore, changed: Iterable[ContactChange], stats: dict[st
         "writes": stats["requests"] - reads,
         "reads": reads,
     }
-    shown = "".join(f'<div class="tile"><b>{count:,}</b>{name}</div>' for name, count in tiles.items())
+    links = {"contacts": "/", "writes": "#writes", "reads": "#reads"}
+    shown = "".join(
+        f'<a class="tile" href="{links.get(name, "/?changed=1")}"><b>{count:,}</b>{name}</a>'
+        for name, count in tiles.items()
+    )
     return f'<div class="tiles">{shown}</div>'
 
 
@@ -85,7 +89,9 @@ def _contacts(store: ContactStore, changed: list[ContactChange], search: Search,
     found = search.find_contacts(store, changed)
     shown = found[:_MAX_CONTACTS]
     which = "found" if search != Search() else "in all"
-    title = _title("Contacts", f"{len(shown):,} of {len(found):,} {which}, last change first, then newest first")
+    deleted = sum(each.kind == DELETED for each in found)
+    count = f"{len(found):,} {which}" + (f" ({deleted:,} of them deleted)" if deleted else "")
+    title = _title("Contacts", f"{len(shown):,} of {count}, last change first, then newest first")
     empty = "No contacts." if search == Search() else "No contact matches."
     return title + table(COLUMNS, ((each.kind, contact_row(each, now)) for each in shown), empty)
 
@@ -130,4 +136,5 @@ def _start_of_row(request: dict[str, Any], address: str, now: float) -> list[str
 
 def _status(request: dict[str, Any]) -> str:
     is_bad = request["fault"] or not 0 < request["status"] < 400
-    return span("bad" if is_bad else "", show(f"{request['status'] or 'no response'} {request['fault']}".strip()))
+    text = show(f"{request['status'] or 'no response'} {request['fault']}".strip())
+    return span("bad" if is_bad else "", text) + "".join(line("", show(error)) for error in request["errors"][:5])

@@ -11,7 +11,9 @@ main { max-width: 1440px; margin: 0 auto; padding: 20px 16px 48px }
 h1 { font-size: 22px; margin: 0 } h2 { font-size: 17px; margin: 0 }
 p { margin: 4px 0; color: #5b6675 } a { color: #1d5fbf }
 .tiles { display: flex; flex-wrap: wrap; gap: 10px; margin: 14px 0 }
-.tile { background: #fff; border: 1px solid #e2e6ea; border-radius: 8px; padding: 6px 14px; min-width: 84px }
+.tile { background: #fff; border: 1px solid #e2e6ea; border-radius: 8px; padding: 6px 14px; min-width: 84px;
+  color: inherit; text-decoration: none }
+.tile:hover { border-color: #1d5fbf }
 .tile b { display: block; font-size: 19px; font-variant-numeric: tabular-nums }
 form { display: flex; flex-wrap: wrap; gap: 12px; align-items: center; margin: 14px 0 }
 input[type=search] { font: inherit; padding: 7px 10px; width: 340px; border: 1px solid #c3cad3;
@@ -26,9 +28,10 @@ th { background: #fafbfc; font-weight: 600; position: sticky; top: 0; box-shadow
 tr:last-child td { border-bottom: 0 } tbody tr:hover td { background: #fafbfc }
 tr.created td:first-child { box-shadow: inset 3px 0 #1a7f4b }
 tr.updated td:first-child { box-shadow: inset 3px 0 #b7791f }
-tr.deleted td:first-child { box-shadow: inset 3px 0 #b42318 } tr.deleted .strong { text-decoration: line-through }
+tr.deleted td:first-child { box-shadow: inset 3px 0 #b42318 }
+tr.deleted .strong { text-decoration: line-through }
 .w6 { width: 6% } .w8 { width: 8% } .w10 { width: 10% } .w12 { width: 12% } .w14 { width: 14% } .w16 { width: 16% }
-.w18 { width: 18% } .w22 { width: 22% } .w30 { width: 30% }
+.w18 { width: 18% }
 .strong { font-weight: 600 } .dim { color: #5b6675 } .bad { color: #b42318; font-weight: 600 }
 .pill { display: inline-block; border-radius: 10px; padding: 0 8px; background: #eef0f3; font-weight: 600 }
 .pill.created, .pill.sending { background: #dcf3e6; color: #12613a }

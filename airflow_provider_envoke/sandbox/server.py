@@ -181,6 +181,7 @@ class SandboxServer:
                 "status": status,
                 "fault": fault.name if fault is not None else "",
                 "applied": answer.status == 200 and request.method != "GET",
+                "errors": answer.errors(),
             }
         )
 

@@ -14,7 +14,7 @@ from airflow_provider_envoke.sandbox.store import ContactStore
 from airflow_provider_envoke.sandbox.strict import AccountFields
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Mapping
+    from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 
 T = TypeVar("T")
 
@@ -59,7 +59,7 @@ class Sandbox:
         api_key: str = api_key,
         latency_s: float = 0.0,
         duplicate_check: bool = True,
-        strict: Mapping[str, Iterable[str]] | None = None,
+        strict: Mapping[str, Collection[str]] | None = None,
         faults: Mapping[str, float] | None = None,
         fault_seed: int = 0,
         faults_for: Mapping[str, str] | None = None,
@@ -142,8 +142,8 @@ class Sandbox:
         The last requests, oldest first.
 
         Each has the keys ``time`` (Unix time in seconds), ``method``, ``path``, ``query``, ``body``, ``status`` (0
-        if no response was sent), ``fault`` (its name or ``""``) and ``applied`` (whether it was a write that was
-        applied).
+        if no response was sent), ``fault`` (its name or ``""``), ``applied`` (whether it was a write that was
+        applied) and ``errors`` (why the API refused it).
         """
         return self._call(lambda: copy.deepcopy(list(self._server.requests)))
 
