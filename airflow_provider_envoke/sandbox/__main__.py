@@ -14,14 +14,10 @@ from airflow_provider_envoke.sandbox.fault_chooser import FaultChooser
 from airflow_provider_envoke.sandbox.options import read_options
 from airflow_provider_envoke.sandbox.server import SandboxServer
 from airflow_provider_envoke.sandbox.store import ContactStore, read_contacts
-from airflow_provider_envoke.sandbox.strict import AccountFields, read_account_fields
+from airflow_provider_envoke.sandbox.strict import read_account_fields
 
 if TYPE_CHECKING:
     from argparse import Namespace
-
-
-class _InvalidOptionError(ValueError):
-    """An option that the sandbox cannot start with; the text names it."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -35,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
             latency_s=options.latency_ms / 1000,
             faults=_fault_chooser(options),
         )
-    except _InvalidOptionError as error:
+    except ValueError as error:
         return _fail(str(error))
     try:
         asyncio.run(_serve(server, options.host, options.port))
@@ -62,24 +58,30 @@ async def _serve(server: SandboxServer, host: str, port: int) -> None:
 
 
 def _store(options: Namespace) -> ContactStore:
-    strict: AccountFields | None = None
+    """
+    Return the account's contacts.
+
+    :raises ValueError: if a file cannot be read or is invalid; the text names the option and the file.
+    """
+    strict = None
     if options.strict is not None:
+        content = _read("--strict", options.strict)
         try:
-            strict = read_account_fields(_read("--strict", options.strict))
+            strict = read_account_fields(content)
         except ValueError as error:
-            raise _InvalidOptionError(f"--strict {options.strict}: {error}") from None
+            raise ValueError(f"--strict {options.strict}: {error}") from None
     content = b"[]" if options.seed is None else _read("--seed", options.seed)
     try:
         return ContactStore(read_contacts(content), duplicate_check=not options.no_duplicate_check, strict=strict)
     except ValueError as error:
-        raise _InvalidOptionError(f"--seed {options.seed}: not a JSON list of contacts ({error})") from None
+        raise ValueError(f"--seed {options.seed}: not a JSON list of contacts ({error})") from None
 
 
 def _read(option: str, path: str) -> bytes:
     try:
         return Path(path).read_bytes()
     except OSError as error:
-        raise _InvalidOptionError(f"{option} {path}: cannot read the file ({error.strerror})") from None
+        raise ValueError(f"{option} {path}: cannot read the file ({error.strerror})") from None
 
 
 def _fault_chooser(options: Namespace) -> FaultChooser:
@@ -91,7 +93,7 @@ def _fault_chooser(options: Namespace) -> FaultChooser:
             shares, seed=options.fault_seed, contacts=contacts, retry_after_s=options.retry_after_s
         )
     except ValueError as error:
-        raise _InvalidOptionError(f"--fault, --fault-for: {error}") from None
+        raise ValueError(f"--fault, --fault-for: {error}") from None
 
 
 def _fail(reason: str) -> int:

@@ -10,8 +10,6 @@ from airflow_provider_envoke.sandbox.documented import TAG_FIELDS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from airflow_provider_envoke.sandbox.store import Contact
-
 CREATED, UPDATED, DELETED, UNCHANGED = "created", "updated", "deleted", ""
 
 
@@ -40,10 +38,10 @@ class ContactChange:
     :param original: the contact at the start; ``None`` if it is new or has never been changed.
     """
 
-    contact: Contact
+    contact: dict[str, Any]
     kind: str = UNCHANGED
     time: float | None = None
-    original: Contact | None = None
+    original: dict[str, Any] | None = None
 
     def fields(self) -> list[FieldChange]:
         """Return the fields that differ from the start; none for a contact that was created or deleted."""
@@ -68,9 +66,9 @@ class Changes:
     def clear(self) -> None:
         """Forget all changes: from now on the contacts are compared with what they are now."""
         self.since = self._clock()
-        self._changed: dict[int, tuple[float, Contact | None]] = {}
+        self._changed: dict[int, tuple[float, dict[str, Any] | None]] = {}
 
-    def record(self, number: int, before: Contact | None) -> None:
+    def record(self, number: int, before: dict[str, Any] | None) -> None:
         """
         Remember that the contact with this id has just been changed.
 
@@ -80,7 +78,7 @@ class Changes:
         first = self._changed.pop(number, None)
         self._changed[number] = (self._clock(), before if first is None else first[1])
 
-    def find(self, contacts: Mapping[int, Contact]) -> Iterator[ContactChange]:
+    def find(self, contacts: Mapping[int, dict[str, Any]]) -> Iterator[ContactChange]:
         """
         Yield the contacts that were changed, the last change first.
 
@@ -94,14 +92,14 @@ class Changes:
                 yield ContactChange(contact, _kind(original, contact), when, original)
 
 
-def _kind(original: Contact | None, contact: Contact) -> str:
+def _kind(original: dict[str, Any] | None, contact: dict[str, Any]) -> str:
     if original is None:
         return CREATED
     is_same = original == contact or next(_find_field_changes(original, contact), None) is None
     return UNCHANGED if is_same else UPDATED
 
 
-def _find_field_changes(original: Contact, contact: Contact) -> Iterator[FieldChange]:
+def _find_field_changes(original: dict[str, Any], contact: dict[str, Any]) -> Iterator[FieldChange]:
     for name in dict.fromkeys((*original, *contact)):
         old, new = original.get(name), contact.get(name)
         if old == new:
