@@ -92,7 +92,13 @@ def _change(change: ContactChange, now: float) -> str:
 
 
 def _field_change(change: FieldChange) -> str:
-    old, new = (
-        show(value, 80) if value not in (None, "") else span("dim", "empty") for value in (change.old, change.new)
-    )
-    return f"{span('dim', show(change.field))} {span('gone', old)} → {new}"
+    old, new = _value(change.old), _value(change.new)
+    return f"{span('dim', show(change.field))} {old if _is_empty(change.old) else span('gone', old)} → {new}"
+
+
+def _value(value: Any) -> str:
+    return span("dim", "empty") if _is_empty(value) else show(value, 80)
+
+
+def _is_empty(value: Any) -> bool:
+    return value in (None, "")
