@@ -113,7 +113,8 @@ class SandboxServer:
         """
         if contacts is not None:
             self.store.replace(contacts)
-        self.store.changes.clear()
+        else:
+            self.store.changes.clear()
         self.requests.clear()
         self.stats = Stats()
         self._faults.reset()

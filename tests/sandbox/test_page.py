@@ -93,6 +93,15 @@ def test_what_has_changed_comes_first_with_old_and_new_values(sandbox: Sandbox) 
     ]  # fmt: skip
 
 
+def test_the_contact_that_was_changed_last_comes_first(sandbox: Sandbox) -> None:
+    for number in (1234, 2000, 1234):
+        call(sandbox, "PATCH", f"/v1/contacts/{number}", {"city": f"City {len(sandbox.requests)}"})
+    page = read_page(sandbox)
+
+    assert emails(page) == ["jon@doe.com", "ana@doe.com"]
+    assert "city Laval → City 2" in rows(page, CONTACTS)[0][-1]
+
+
 def test_what_was_changed_back_or_was_written_without_a_change_is_not_marked(sandbox: Sandbox) -> None:
     for city in ("Alma", "Laval"):
         call(sandbox, "PATCH", "/v1/contacts/1234", {"city": city})
@@ -111,3 +120,4 @@ def test_after_a_reset_nothing_has_changed(sandbox: Sandbox, body: Any) -> None:
     call(sandbox, "POST", "/__sandbox__/reset", body)
 
     assert rows(read_page(sandbox, changed="1"), CONTACTS) == []
+    assert [row[-1] for row in rows(read_page(sandbox), CONTACTS)] == ["", ""]
