@@ -47,6 +47,13 @@ class Answer:
         """Return an answer with this JSON body."""
         return cls(status, json.dumps(body).encode())
 
+    def errors(self) -> list[str]:
+        """Return why the API refused the call; nothing if it did not, or if a fault kept the call from it."""
+        if self.status < 400:
+            return []
+        body = json.loads(self.content)
+        return list(body["result_data"].get("errors", [body["result_text"]]))
+
 
 class Api:
     """
@@ -93,10 +100,15 @@ class Api:
             return Answer.of(200, {"id": 1, "name": "Sandbox account"})
         group = {"/v1/interests": "interests", "/v1/autoresponders": "autoresponders"}.get(call.path)
         if group or call.path == "/v1/customfields":
-            used = (contact[group or "custom_fields"] for contact in self.store.contacts.values())
-            names = sorted({name for names in used for name in names})
+            names = self._names(group or "custom_fields")
             return Answer.of(200, {str(number): name for number, name in enumerate(names, start=1)})
         return Answer.of(404, failure("Not found"))
+
+    def _names(self, group: str) -> list[str]:
+        """Return the account's custom fields or tags: those that ``strict`` lists, or else those in use."""
+        if self.store.strict is not None:
+            return sorted(self.store.strict.names[group])
+        return sorted({name for contact in self.store.contacts.values() for name in contact[group]})
 
     def _patch(self, call: Call) -> Answer:
         """Update a contact: the three forms of PATCH in article 1697196."""

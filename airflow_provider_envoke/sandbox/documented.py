@@ -60,6 +60,11 @@ OTHER_STATUSES = (
 _CUSTOM_FIELD_NAME = re.compile(r"[A-Za-z0-9_]+")
 
 
+def is_custom_field_name(name: str) -> bool:
+    """Whether a custom field can have this name."""
+    return _CUSTOM_FIELD_NAME.fullmatch(name) is not None
+
+
 def parse_contact_id(text: str) -> int:
     """Return the contact id that a text holds, or 0, which is never a contact's id."""
     number = int(text) if text.isdecimal() and len(text) <= len(str(MAX_CONTACT_ID)) else 0
@@ -91,7 +96,7 @@ def find_shape_errors(fields: Mapping[str, Any]) -> list[str]:
     if not isinstance(custom_fields, dict):
         errors.append("'custom_fields' must be an object")
     else:
-        invalid = [name for name in custom_fields if not _CUSTOM_FIELD_NAME.fullmatch(name)]
+        invalid = [name for name in custom_fields if not is_custom_field_name(name)]
         errors += [f"Invalid custom field name '{name}'" for name in invalid]
     for group in TAG_FIELDS:
         tags = fields.get(group, {})

@@ -9,18 +9,15 @@ from __future__ import annotations
 import json
 import os
 from base64 import b64encode
-from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from airflow_provider_envoke.get_provider_info import CONNECTION_FIELDS
 from tests.support import ROOT, customers
-from tests.support.leftovers import processes_of
-from tests.support.processes import wait_for
+from tests.support.browser import chromium
 from tests.system.airflow.pages import ConnectionsPage, TaskPage, around
 from tests.system.airflow.rest import RestError
 from tests.system.airflow.standalone import LINE
@@ -28,6 +25,7 @@ from tests.system.examples import CUSTOMERS, NOEMIE, trigger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from playwright.sync_api import Browser, Locator, Page
 
@@ -35,11 +33,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.skipif(LINE != 3, reason="the UI of Airflow 2 is different")
 
-CHROMIUM = Path("/usr/bin/chromium")
-DISABLED = ("gpu", "quic", "background-networking", "component-update", "sync")
-OPTIONS = ["--no-sandbox", "--no-first-run", *(f"--disable-{name}" for name in DISABLED)]
 PICTURES = os.environ.get("SCREENSHOTS")
-WAIT_S, RUN_S, END_S = 60.0, 120.0, 20.0
+WAIT_S, RUN_S = 60.0, 120.0
 LARGEST_PICTURE_BYTES = 150_000
 INSIDE = -6  # a dialog's corners are round
 
@@ -52,20 +47,10 @@ Json = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """Chromium. Without it the tests are skipped, but fail in CI and in ``make screenshots``."""
-    if not CHROMIUM.exists():
-        missing = f"{CHROMIUM} is missing: apt-get install chromium"
-        if PICTURES or os.environ.get("CI") == "true":
-            pytest.fail(missing)
-        pytest.skip(missing)
+    """Chromium."""
     expect.set_options(timeout=WAIT_S * 1000)
-    directory = tmp_path_factory.mktemp("chromium")
-    with ExitStack() as stack:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("TMPDIR", str(directory))  # for its profile, and to find its processes
-            playwright = stack.enter_context(sync_playwright())
-        yield stack.enter_context(playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS))
-    wait_for("Chromium to end", lambda: processes_of(directory) == [], END_S)
+    with chromium(tmp_path_factory.mktemp("chromium")) as browser:
+        yield browser
 
 
 @pytest.fixture
