@@ -124,6 +124,8 @@ class BulkClient:
             except EnvokeAPIError as error:
                 failure = error
             self._login.record(failure)
+            if attempts.has_deleted(failure):
+                return None
             others_succeed = self.successes > successes
             try:
                 pause_s = attempts.pause_s(

@@ -114,7 +114,7 @@ def test_a_body_that_is_not_a_json_object_is_rejected(sandbox: Sandbox, body: st
     ("method", "path"),
     [
         ("PATCH", "/v1/contacts1"), ("PATCH", "/v1/contacts/1/2"), ("PATCH", "/v1/contactsfoo"),
-        ("DELETE", "/v1/contacts/1234"), ("PUT", "/v1/contacts/1234"), ("GET", "/v1/unknown"),
+        ("DELETE", "/v1/contacts"), ("PUT", "/v1/contacts/1234"), ("GET", "/v1/unknown"),
     ],
 )  # fmt: skip
 def test_a_call_that_does_not_exist_gets_404_and_changes_nothing(sandbox: Sandbox, method: str, path: str) -> None:
