@@ -41,12 +41,13 @@ class EnvokeContactTrigger(BaseEventTrigger):
     Wait for contacts by asking Envoke at intervals.
 
     With ``min_count``, it fires once, when so many contacts match the filters: so
-    :class:`~airflow_provider_envoke.sensors.envoke.EnvokeContactSensor` uses it. Without, it fires for new contacts,
-    again and again, as an ``AssetWatcher`` of Airflow 3 needs it. New contacts are those with a higher id than all
-    before; a contact that matches only later, because it was changed, is not new.
+    :class:`~airflow_provider_envoke.sensors.envoke.EnvokeContactSensor` uses it. Without, it fires for new
+    contacts, again and again, as an ``AssetWatcher`` of Airflow 3 needs it. New contacts are those with a higher id
+    than all before; a contact that matches only later, because it was changed, is not new. Envoke does not tell
+    Airflow about new contacts: it is asked.
 
-    The payload of an event is ``{"ids": [the lowest 1,000], "count": how many ids these are, "more": whether
-    there are others}``, without personal data. Further new contacts follow at once in the next event.
+    The payload of an event is ``{"ids": [the lowest 1,000], "count": how many these are, "more": whether there are
+    others}``, without personal data. Further new contacts follow at once in the next event.
 
     A watcher keeps what it has seen in memory. When the triggerer restarts, it begins again: at the highest id in
     the account, so contacts that were created meanwhile are missed; or at ``after_id``, so all contacts after it
@@ -93,8 +94,17 @@ class EnvokeContactTrigger(BaseEventTrigger):
         check_min_count(self.min_count)
         if self.min_count is None and "id" in self.filters:
             raise EnvokeConfigError("filters cannot contain id without min_count. Use after_id instead.")
+        self._check_after_id()
         check_search(self.filters, extra_fields=self.extra_fields)
         find_contacts(self.filters)  # raises if they cannot be sent
+
+    def _check_after_id(self) -> None:
+        if self.after_id is None:
+            return
+        if self.min_count is not None:
+            raise EnvokeConfigError("after_id cannot be combined with min_count. Use a filter on the id.")
+        if isinstance(self.after_id, bool) or not isinstance(self.after_id, int) or self.after_id < 0:
+            raise EnvokeConfigError("after_id must be a whole number, 0 or more.")
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class and its arguments, from which the triggerer creates it again."""
