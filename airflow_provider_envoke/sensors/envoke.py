@@ -20,7 +20,7 @@ from airflow_provider_envoke.exceptions import EnvokeConfigError, EnvokeTransien
 from airflow_provider_envoke.hooks.envoke import EnvokeHook
 from airflow_provider_envoke.operators._outcome import fail_without_retry
 from airflow_provider_envoke.operators._templated import check_rendered_nulls
-from airflow_provider_envoke.triggers.envoke import MAX_IDS, EnvokeContactTrigger, check_min_count, found
+from airflow_provider_envoke.triggers.envoke import MAX_IDS, EnvokeContactTrigger, check_whole, found
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -122,6 +122,6 @@ class EnvokeContactSensor(BaseSensorOperator):
     def _check(self) -> None:
         check_object("filters", self.filters)
         check_rendered_nulls("filters", self.filters)
-        check_min_count(self.min_count)
+        check_whole("min_count", self.min_count, 1)
         if self.min_count is None:
             raise EnvokeConfigError("min_count is not set. Set how many contacts to wait for.")

@@ -42,9 +42,9 @@ class EnvokeContactTrigger(BaseEventTrigger):
 
     With ``min_count``, it fires once, when so many contacts match the filters: so
     :class:`~airflow_provider_envoke.sensors.envoke.EnvokeContactSensor` uses it. Without, it fires for new
-    contacts, again and again, as an ``AssetWatcher`` of Airflow 3 needs it. New contacts are those with a higher id
-    than all before; a contact that matches only later, because it was changed, is not new. Envoke does not tell
-    Airflow about new contacts: it is asked.
+    contacts, again and again, as an ``AssetWatcher`` of Airflow 3 needs it. New contacts have a higher id than all
+    before; a contact that matches only later, because it was changed, is not new. Envoke does not tell Airflow of
+    new contacts: it is asked.
 
     The payload of an event is ``{"ids": [the lowest 1,000], "count": how many these are, "more": whether there are
     others}``, without personal data. Further new contacts follow at once in the next event.
@@ -91,20 +91,14 @@ class EnvokeContactTrigger(BaseEventTrigger):
     def _check(self) -> None:
         if not self.poll_interval > 0:
             raise EnvokeConfigError("poll_interval must be greater than 0 seconds.")
-        check_min_count(self.min_count)
+        check_whole("min_count", self.min_count, 1)
+        check_whole("after_id", self.after_id, 0)
+        if self.min_count is not None and self.after_id is not None:
+            raise EnvokeConfigError("after_id cannot be combined with min_count. Use a filter on the id instead.")
         if self.min_count is None and "id" in self.filters:
             raise EnvokeConfigError("filters cannot contain id without min_count. Use after_id instead.")
-        self._check_after_id()
         check_search(self.filters, extra_fields=self.extra_fields)
         find_contacts(self.filters)  # raises if they cannot be sent
-
-    def _check_after_id(self) -> None:
-        if self.after_id is None:
-            return
-        if self.min_count is not None:
-            raise EnvokeConfigError("after_id cannot be combined with min_count. Use a filter on the id.")
-        if isinstance(self.after_id, bool) or not isinstance(self.after_id, int) or self.after_id < 0:
-            raise EnvokeConfigError("after_id must be a whole number, 0 or more.")
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class and its arguments, from which the triggerer creates it again."""
@@ -216,7 +210,7 @@ def found(ids: list[int], limit: int) -> dict[str, Any]:
     return {"ids": shown, "count": len(shown), "more": len(ids) > limit}
 
 
-def check_min_count(min_count: object) -> None:
-    """Raise EnvokeConfigError if this is no number of contacts to wait for."""
-    if min_count is not None and (isinstance(min_count, bool) or not isinstance(min_count, int) or min_count < 1):
-        raise EnvokeConfigError("min_count must be a whole number, 1 or more.")
+def check_whole(argument: str, value: object, least: int) -> None:
+    """Raise EnvokeConfigError if an argument is neither ``None`` nor a whole number from ``least`` on."""
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
+        raise EnvokeConfigError(f"{argument} must be a whole number, {least} or more.")

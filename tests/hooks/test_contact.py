@@ -295,7 +295,8 @@ def test_an_update_that_is_sent_again_and_finds_nothing_is_still_not_found(
     [
         ({"filters": {"ville": "x"}}, "ville"), ({"filters": {"citty": "x"}}, "Did you mean city"),
         ({"filters": {"Email": "x"}}, "Did you mean email"), ({"filters": {"interests.News": "Set"}}, "interests"),
-        ({"filters": {"custom_fields": "x"}}, "custom_fields.NAME"), ({"filters": {"custom_fields.": "x"}}, "NAME"),
+        ({"filters": {"custom_fields": "x"}}, "custom_fields.NAME"),
+        ({"filters": {"custom_fields.": "x"}}, "custom_fields.NAME"),
         ({"filters": {"$or": [{"city": "x"}, {"citty": "y"}]}}, "city"),
         ({"filters": {"$and": [{"$or": [{"frist_name": "y"}]}]}}, "first_name"),
         ({"filters": {"$or": {"0": {"citty": "y"}}}}, "city"), ({"filters": {"0": "y"}}, "'0'"),

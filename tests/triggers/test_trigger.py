@@ -182,9 +182,14 @@ def test_a_watcher_with_wrong_credentials_asks_less_and_less_often(
             raise asyncio.CancelledError
 
     monkeypatch.setattr(module.asyncio, "sleep", sleep)
-    with FaultyServer(answer(REFUSED, 401)) as server, pytest.raises(asyncio.CancelledError):
+
+    async def first_event() -> Any:
+        return await anext(aiter(EnvokeContactTrigger().run()))
+
+    with FaultyServer(answer(REFUSED, 401)) as server:
         connected(server)
-        asyncio.run(anext(EnvokeContactTrigger().run()))  # type: ignore[arg-type]
+        with pytest.raises(asyncio.CancelledError):
+            asyncio.run(first_event())
 
     assert pauses == [120, 240, 480, 960, 1_920, 3_600, 3_600, 3_600]
     assert len(server.requests) == 8
@@ -202,7 +207,7 @@ def test_the_connection_is_read_in_another_thread(sandbox: Sandbox, monkeypatch:
         threads.append(threading.current_thread())
         return get_connection(conn_id)
 
-    monkeypatch.setattr(EnvokeHook, "get_connection", recorded)
+    monkeypatch.setattr(EnvokeHook, "get_connection", staticmethod(recorded))
 
     assert events_of(EnvokeContactTrigger(min_count=1), 1)
     assert threads
