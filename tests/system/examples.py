@@ -62,6 +62,7 @@ def create_and_wait(running: AirflowWithSandbox, dag_id: str, conf: Mapping[str,
     """Create a contact once the triggerer watches, wait until it starts the DAG, and delete the contact again."""
     rest, sandbox = running.airflow.rest, running.sandbox
     rest.unpause(dag_id)
+    rest.parse_again(dag_id)
     try:
         asked = "sort[id]=DESC"
         wait_for(
@@ -71,7 +72,8 @@ def create_and_wait(running: AirflowWithSandbox, dag_id: str, conf: Mapping[str,
         runs = wait_for(f"the triggerer to start {dag_id}", lambda: rest.runs(dag_id), _WATCH_S)
         call(sandbox.url, "DELETE", f"/v1/contacts/{new}")
     finally:
-        rest.call("PATCH", f"/dags/{dag_id}", {"is_paused": True})  # it would go on asking the sandbox
+        rest.pause(dag_id)  # the triggerer would go on asking the sandbox
+        rest.parse_again(dag_id)
     return runs[0]["dag_run_id"]
 
 
