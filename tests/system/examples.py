@@ -59,7 +59,7 @@ def sync_and_wait(running: AirflowWithSandbox, dag_id: str, conf: Mapping[str, A
 
 
 def create_and_wait(running: AirflowWithSandbox, dag_id: str, conf: Mapping[str, Any]) -> str:
-    """Create a contact once the triggerer watches, wait until it starts the DAG, and delete the contact again."""
+    """Create a contact once the triggerer watches, wait for the run that this starts, and delete the contact."""
     rest, sandbox = running.airflow.rest, running.sandbox
     rest.unpause(dag_id)
     rest.parse_again(dag_id)
@@ -70,6 +70,7 @@ def create_and_wait(running: AirflowWithSandbox, dag_id: str, conf: Mapping[str,
         )
         new = call(sandbox.url, "POST", "/v1/contacts", {"email": "new@example.com"}).json()["result_data"]["id"]
         runs = wait_for(f"the triggerer to start {dag_id}", lambda: rest.runs(dag_id), _WATCH_S)
+        rest.wait_for_run(dag_id, runs[0]["dag_run_id"], _WATCH_S)  # a paused DAG would not go on
         call(sandbox.url, "DELETE", f"/v1/contacts/{new}")
     finally:
         rest.pause(dag_id)  # the triggerer would go on asking the sandbox
