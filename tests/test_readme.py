@@ -15,6 +15,7 @@ from airflow_provider_envoke.operators._outcome import METRICS
 from airflow_provider_envoke.operators._sync import BaseEnvokeSyncOperator
 from airflow_provider_envoke.operators.envoke import EnvokeSyncContactsOperator, EnvokeUpdateContactOperator
 from airflow_provider_envoke.sandbox.faults import FAULTS
+from airflow_provider_envoke.sensors.envoke import EnvokeContactSensor
 from airflow_provider_envoke.sync.guards import REASONS
 from airflow_provider_envoke.transfers.sql_to_envoke import SqlToEnvokeOperator
 from tests.support import ROOT
@@ -84,6 +85,7 @@ def arguments_of(*operators: type) -> dict[str, inspect.Parameter]:
     ("heading", "operators"),
     [
         ("One contact", [EnvokeUpdateContactOperator]),
+        ("Waiting for contacts", [EnvokeContactSensor]),
         ("A whole table", [BaseEnvokeSyncOperator, SqlToEnvokeOperator, EnvokeSyncContactsOperator]),
     ],
 )

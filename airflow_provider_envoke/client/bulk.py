@@ -22,7 +22,7 @@ from airflow_provider_envoke.envoke.requests import ContactPages
 from airflow_provider_envoke.exceptions import EnvokeAPIError, EnvokeAuthError, EnvokeTransientError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 
     from airflow_provider_envoke.envoke.config import EnvokeConfig
     from airflow_provider_envoke.envoke.requests import Request
@@ -124,6 +124,8 @@ class BulkClient:
             except EnvokeAPIError as error:
                 failure = error
             self._login.record(failure)
+            if attempts.has_deleted(failure):
+                return None
             others_succeed = self.successes > successes
             try:
                 pause_s = attempts.pause_s(
@@ -140,7 +142,7 @@ class BulkClient:
 
     async def find_contacts(
         self, filters: Mapping[str, Any], *, fields: Sequence[str] | None = None
-    ) -> AsyncIterator[list[dict[str, Any]]]:
+    ) -> AsyncGenerator[list[dict[str, Any]], None]:
         """Yield the contacts that match, a page at a time."""
         pages = ContactPages(filters, fields=fields)
         while pages.request is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-from airflow_provider_envoke.exceptions import EnvokeAuthError, EnvokeTransientError
+from airflow_provider_envoke.exceptions import EnvokeAuthError, EnvokeNotFoundError, EnvokeTransientError
 
 if TYPE_CHECKING:
     from airflow_provider_envoke.envoke.requests import Request
@@ -28,7 +28,8 @@ class Attempts:
     """
     The attempts of one request.
 
-    Its state: how many attempts count against ``max_retries``, and how many got a 429 or 503.
+    Its state: how many attempts count against ``max_retries``, how many got a 429 or 503, and whether one of them
+    may have been carried out.
     """
 
     def __init__(self, request: Request, max_retries: int) -> None:
@@ -36,6 +37,12 @@ class Attempts:
         self._max_retries = max_retries
         self.counted = 0
         self.throttled = 0
+        self.may_have_arrived = False
+
+    def has_deleted(self, failure: EnvokeAPIError) -> bool:
+        """Whether a DELETE found nothing because an earlier attempt, whose answer was lost, has deleted it."""
+        found_nothing = isinstance(failure, EnvokeNotFoundError)
+        return self._request.method == "DELETE" and self.may_have_arrived and found_nothing
 
     def pause_s(self, failure: EnvokeAPIError, *, authenticated: bool, others_succeed: bool = False) -> float:
         """
@@ -45,6 +52,7 @@ class Attempts:
         :param others_succeed: whether other requests succeeded during this attempt.
         :raises EnvokeAPIError: the failure itself, if the request must not be sent again.
         """
+        self.may_have_arrived |= isinstance(failure, EnvokeTransientError) and failure.may_have_arrived
         throttled = failure.status in THROTTLED_STATUSES
         self.throttled += throttled
         if not (throttled and others_succeed and self.throttled <= MAX_THROTTLED and self._max_retries):

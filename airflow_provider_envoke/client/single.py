@@ -71,6 +71,8 @@ class EnvokeClient:
             except EnvokeAPIError as error:
                 failure = error
             self._login.record(failure)
+            if attempts.has_deleted(failure):
+                return None
             pause_s = attempts.pause_s(failure, authenticated=self._login.trusted)
             log.warning(
                 "Attempt %d of %d failed; sending the request again in %.1f s: %s",

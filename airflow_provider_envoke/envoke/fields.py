@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from airflow_provider_envoke.envoke.messages import check_choice
-from airflow_provider_envoke.envoke.values import as_integer
+from airflow_provider_envoke.envoke.values import as_integer, as_text
 from airflow_provider_envoke.exceptions import EnvokeConfigError, EnvokeDataError
 
 if TYPE_CHECKING:
@@ -146,6 +146,19 @@ def resolve_key(
         )
     check_key(key, payload[key])
     return key, payload[key]
+
+
+def match_key(keyfield: Keyfield, value: object) -> str:
+    """
+    Return a key in the form in which keys are compared: trimmed, email addresses in lower case.
+
+    A value that cannot be a key, such as a list, becomes an empty key.
+    """
+    try:
+        text = (as_text(value) or "").strip()
+    except ValueError:
+        text = ""
+    return text.lower() if keyfield == "email" else text
 
 
 def check_key(name: str, value: object) -> None:

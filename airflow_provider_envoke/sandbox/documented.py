@@ -48,13 +48,14 @@ READ_ONLY_FIELDS = frozenset({"id", "external_id", "date_created"})
 #: Consent statuses that allow sending. They require a ``consent_description``.
 SENDING_STATUSES = ("Express", "Implied - Inquiry", "Implied - Transaction", "Implied - No Expiry")
 
+#: Consent statuses of people who do not want mail any more.
+WITHDRAWN_STATUSES = ("Revoked", "External Spam Reported", "Envoke Spam Reported")
+
 #: Consent statuses that do not allow sending.
 OTHER_STATUSES = (
     "Expired",
     "Not Provided",
-    "Revoked",
-    "External Spam Reported",
-    "Envoke Spam Reported",
+    *WITHDRAWN_STATUSES,
 )
 
 _CUSTOM_FIELD_NAME = re.compile(r"[A-Za-z0-9_]+")

@@ -28,7 +28,7 @@ class DesiredContact:
     One row, as the contact it asks for.
 
     :param row: its number, from 1.
-    :param key: value of the key field, as :func:`match_key` returns it.
+    :param key: value of the key field, as :func:`~airflow_provider_envoke.envoke.fields.match_key` returns it.
     :param spelled_key: the key with the space around it, if the row has any: a contact may have it too.
     :param reference: column -> value of the columns that identify the row for people.
     """
@@ -74,19 +74,6 @@ def reject(violation: Violation, current: Mapping[str, Any] | None = None) -> De
     """Return the decision not to write a row, for one reason."""
     name, reason, message = violation
     return Decision("reject", reason=reason, field=name, message=message, current=current)
-
-
-def match_key(keyfield: Keyfield, value: object) -> str:
-    """
-    Return a key in the form in which keys are compared: trimmed, email addresses in lower case.
-
-    A value that cannot be a key, such as a list, becomes an empty key.
-    """
-    try:
-        text = (as_text(value) or "").strip()
-    except ValueError:
-        text = ""
-    return text.lower() if keyfield == "email" else text
 
 
 def compare(

@@ -8,10 +8,9 @@ import logging
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_envoke.envoke.fields import as_contact_id
+from airflow_provider_envoke.envoke.fields import as_contact_id, match_key
 from airflow_provider_envoke.envoke.requests import CONTACTS_PATH, PAGE_SIZE, find_contacts
 from airflow_provider_envoke.exceptions import EnvokeConfigError, EnvokeRejectedError, EnvokeTransientError
-from airflow_provider_envoke.sync.compare import match_key
 from airflow_provider_envoke.sync.duplicates import digest_of, temporary_database
 from airflow_provider_envoke.sync.guards import CONSENT_FIELDS
 

@@ -15,19 +15,20 @@ from airflow_provider_envoke.envoke.consent import (
     raises_withdrawn_consent,
     undoes_withdrawal,
 )
+from airflow_provider_envoke.envoke.fields import match_key
+from airflow_provider_envoke.envoke.filters import key_filters
 from airflow_provider_envoke.envoke.messages import Violation
-from airflow_provider_envoke.sync.compare import Decision, match_key, reject
+from airflow_provider_envoke.sync.compare import Decision, reject
 from airflow_provider_envoke.sync.duplicates import FirstSeen, digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from airflow_provider_envoke.envoke.fields import Keyfield
+    from airflow_provider_envoke.envoke.filters import Filters
     from airflow_provider_envoke.sync.compare import DesiredContact
     from airflow_provider_envoke.sync.options import SyncOptions
     from airflow_provider_envoke.sync.rows import TableScan
-
-Filters = dict[str, Any]
 
 #: Every reason why a row may be skipped or rejected, and what it means.
 REASONS = {
@@ -92,15 +93,8 @@ def consent_filters(
     """
     if not may_undo_withdrawal(payload):
         return []
-    filters = [{"id": current["id"]}] if current is not None else _spellings(*key)
-    return filters + [each for each in _spellings("email", email) if each not in filters]
-
-
-def _spellings(field: str, value: Any) -> list[Filters]:
-    if value in (None, ""):
-        return []
-    spelled = (value, value.lower()) if field == "email" and isinstance(value, str) else (value,)
-    return [{field: each} for each in dict.fromkeys(spelled)]
+    filters = [{"id": current["id"]}] if current is not None else key_filters(*key)
+    return filters + [each for each in key_filters("email", email) if each not in filters]
 
 
 class Guards:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 NAMES = sorted(path.stem for path in EXAMPLES.glob("*.py"))
 #: Those that ask a person, which Airflow can do from 3.1 on.
 ASKING = {"envoke_approve_then_sync", "envoke_ask_if_large"}
+#: Those that watch an asset, which Airflow can do from 3 on.
+WATCHING = {"envoke_new_contacts"}
+CAN_WATCH = not __version__.startswith("2.")
 CAN_ASK = not __version__.startswith(("2.", "3.0"))
 
 COLUMNS = ("customer_id", "remote_id", "email", "first_name", "phone", "city", "updated_at")

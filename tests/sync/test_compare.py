@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_envoke.envoke.fields import match_key
 from airflow_provider_envoke.payload.build import PayloadRules, build_payload
 from airflow_provider_envoke.sync import SyncOptions
 from airflow_provider_envoke.sync.compare import (
@@ -16,7 +17,6 @@ from airflow_provider_envoke.sync.compare import (
     DesiredContact,
     compare,
     differing_fields,
-    match_key,
 )
 from airflow_provider_envoke.sync.guards import Guards
 from airflow_provider_envoke.sync.rows import TableScan

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.support import customers
 from tests.support.processes import wait_for
+from tests.support.sandbox import call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -20,6 +21,7 @@ DUE = {NOEMIE, MAX, customers.NO_PHONE_EMAIL, customers.REVOKED_EMAIL}
 ALL_CHANGED = DUE | {customers.ONE_EMAIL}
 
 _START_S = 60.0
+_WATCH_S = 150.0  # the triggerer asks once a minute
 
 
 def trigger(running: AirflowWithSandbox, dag_id: str, conf: Mapping[str, Any]) -> str:
@@ -54,6 +56,26 @@ def sync_and_wait(running: AirflowWithSandbox, dag_id: str, conf: Mapping[str, A
         return None
 
     return wait_for(f"the scheduler to start {dag_id}", triggered_run, _START_S)
+
+
+def create_and_wait(running: AirflowWithSandbox, dag_id: str, conf: Mapping[str, Any]) -> str:
+    """Create a contact once the triggerer watches, wait for the run that this starts, and delete the contact."""
+    rest, sandbox = running.airflow.rest, running.sandbox
+    rest.unpause(dag_id)
+    rest.parse_again(dag_id)
+    try:
+        asked = "sort[id]=DESC"
+        wait_for(
+            "the triggerer to watch", lambda: any(asked in each["query"] for each in sandbox.requests()), _WATCH_S
+        )
+        new = call(sandbox.url, "POST", "/v1/contacts", {"email": "new@example.com"}).json()["result_data"]["id"]
+        runs = wait_for(f"the triggerer to start {dag_id}", lambda: rest.runs(dag_id), _WATCH_S)
+        rest.wait_for_run(dag_id, runs[0]["dag_run_id"], _WATCH_S)  # a paused DAG would not go on
+        call(sandbox.url, "DELETE", f"/v1/contacts/{new}")
+    finally:
+        rest.pause(dag_id)  # the triggerer would go on asking the sandbox
+        rest.parse_again(dag_id)
+    return runs[0]["dag_run_id"]
 
 
 def answer(running: AirflowWithSandbox, dag_id: str, run_id: str, option: str) -> str:
@@ -131,6 +153,13 @@ EXPECTED = {
         tasks={"plan": "success", "is_it_large": "success", "approve": "skipped", "sync": "success"},
         results={"sync": WHOLE_TABLE},
         changed=ALL_CHANGED,
+        lines=(3,),
+    ),
+    "envoke_new_contacts": Expected(
+        tasks={"read_new_contacts": "success"},
+        results={"read_new_contacts": 1},
+        changed=set(),
+        start=create_and_wait,
         lines=(3,),
     ),
     "envoke_plan_then_sync": Expected(
