@@ -196,7 +196,8 @@ class Guards:
         self, desired: DesiredContact, decision: Decision, holders: Mapping[str, Sequence[Mapping[str, Any]]]
     ) -> Decision:
         """Return what the contacts that have its address leave of the decision about a row."""
-        email = match_key("email", self._email_to_check(desired, decision))
+        new = _new_email(decision) if self._watches_email else ""
+        email = match_key("email", new or self._email_to_check(desired, decision))
         if not email:
             return decision
         current = decision.current or {}

@@ -35,7 +35,7 @@ def methods(sandbox: Sandbox) -> list[str]:
         ({}, {"contact_id": "3"}, "Revoked"),
     ],
 )
-def test_a_withdrawn_consent_is_not_replaced(
+def test_a_withdrawn_consent_is_not_replaced_and_fails_the_task(
     key: dict[str, Any],
     arguments: dict[str, Any],
     status: str,
@@ -45,7 +45,7 @@ def test_a_withdrawn_consent_is_not_replaced(
     sandbox.reset([ANA, BO, CY | {"consent_status": status}])
 
     with pytest.raises(AirflowFailException) as caught:
-        update(payload=key | EXPRESS, **arguments)
+        update(payload=key | EXPRESS, on_withdrawn="reject", **arguments)
 
     error = caught.value.__cause__
     assert isinstance(error, EnvokeDataError)
@@ -76,7 +76,7 @@ def test_a_withdrawn_consent_is_found_where_the_service_minds_the_case(monkeypat
     with FaultyServer(answer([]), revoked) as server:
         monkeypatch.setenv("AIRFLOW_CONN_ENVOKE_DEFAULT", json.dumps(server.connection))
         with pytest.raises(AirflowFailException):
-            update(payload={"email": "CY@example.com"} | EXPRESS)
+            update(payload={"email": "CY@example.com"} | EXPRESS, on_withdrawn="reject")
 
     assert [request.method for request in server.requests] == ["GET", "GET"]
 
@@ -92,14 +92,15 @@ def test_a_payload_that_cannot_undo_a_withdrawal_needs_no_lookup(
     assert methods(sandbox) == ["PATCH"]
 
 
+@pytest.mark.parametrize("on_withdrawn", ["keep", "reject"])
 def test_a_new_contact_with_the_address_of_a_withdrawn_consent_gets_no_consent(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, on_withdrawn: Any
 ) -> None:
     payload = {"remote_id": "R-9", "email": "cy@example.com"} | EXPRESS
     with Sandbox(CONTACTS, duplicate_check=False) as account:
         monkeypatch.setenv("AIRFLOW_CONN_ENVOKE_DEFAULT", json.dumps(account.connection))
 
         with pytest.raises(AirflowFailException, match="consent_status"):
-            update(payload=payload, keyfield="remote_id", on_missing="create")
+            update(payload=payload, keyfield="remote_id", on_missing="create", on_withdrawn=on_withdrawn)
 
         assert len(account.contacts) == len(CONTACTS)
