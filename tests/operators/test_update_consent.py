@@ -104,3 +104,52 @@ def test_a_new_contact_with_the_address_of_a_withdrawn_consent_gets_no_consent(
             update(payload=payload, keyfield="remote_id", on_missing="create", on_withdrawn=on_withdrawn)
 
         assert len(account.contacts) == len(CONTACTS)
+
+
+def test_a_withdrawn_consent_is_kept_and_the_rest_is_sent(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    left = {"consent_status": "Revoked", "consent_description": "Left by the link"}
+    sandbox.reset([ANA, BO, CY | left])
+
+    result = update(payload={"email": "cy@example.com", "city": "Alma"} | EXPRESS)
+
+    assert result == {"id": 3, "action": "updated", "fields": ["city", "email"], "consent_kept": True}
+    contact = sandbox.contact(id=3)
+    assert {name: contact[name] for name in ("city", *left)} == {"city": "Alma", **left}
+    logged = caplog.text + "".join(capfd.readouterr())
+    assert "consent_status and consent_description kept" in logged
+    assert "cy@" not in logged
+    assert "Web form" not in logged
+
+
+@pytest.mark.parametrize("consent", [EXPRESS, {"consent_description": "Web form"}, {"consent_status": "Expired"}])
+@pytest.mark.parametrize("key", [{"email": "cy@example.com"}, {"id": 3}])
+def test_nothing_is_sent_if_nothing_but_a_consent_that_is_kept_was_to_change(
+    sandbox: Sandbox, key: dict[str, Any], consent: dict[str, str]
+) -> None:
+    sandbox.reset([ANA, BO, CY])
+
+    result = update(payload=key | consent)
+
+    assert result == {"id": 3, "action": "unchanged", "fields": [], "consent_kept": True}
+    assert set(methods(sandbox)) == {"GET"}
+
+
+def test_a_result_without_a_withdrawn_consent_does_not_mention_it(sandbox: Sandbox) -> None:
+    assert "consent_kept" not in update(payload={"email": "ana@example.com"} | EXPRESS)
+
+
+@pytest.mark.parametrize("argument", ["Keep", None, "skip"])
+def test_on_withdrawn_has_two_words(argument: Any) -> None:
+    with pytest.raises(AirflowFailException, match=r"on_withdrawn must be 'keep' or 'reject'"):
+        update(payload={"email": "ana@example.com", "city": "Alma"}, on_withdrawn=argument)
+
+
+def test_with_the_guard_off_the_payload_is_sent_as_it_is(sandbox: Sandbox) -> None:
+    sandbox.reset([ANA, BO, CY])
+
+    result = update(payload={"email": "cy@example.com"} | EXPRESS, consent_guard=False)
+
+    assert result["fields"] == ["consent_description", "consent_status", "email"]
+    assert methods(sandbox) == ["PATCH"]
