@@ -59,8 +59,8 @@ REASONS = {
 CONSENT_WITHDRAWN = Violation(
     "consent_status",
     "consent_withdrawn",
-    "the person has revoked consent or reported spam in Envoke, which is never replaced; if the person has opted in "
-    "again, record that in Envoke; otherwise correct the row",
+    "the person has revoked consent or reported spam in Envoke, which is never replaced; if the person has opted "
+    "in again, record that in Envoke; otherwise correct the row",
 )
 
 #: The fields that the consent guard reads of every contact.

@@ -75,10 +75,11 @@ def _update_if_withdrawn(decision: Decision, contacts: list[dict[str, Any]], opt
     """
     for contact in contacts:
         replaced = replaced_by(decision.changes, contact)
-        if replaced and options.keyfield == "email" and has_id(contact):
+        is_the_rows = options.keyfield == "email"
+        if replaced and is_the_rows and has_id(contact):
             update = Decision("update", changes=decision.changes, current=contact)
             return guard_consent(update, decision.changes, [contact], options.on_withdrawn)
-        if "consent_status" in replaced:
+        if "consent_status" in replaced or (replaced and is_the_rows):
             return reject(CONSENT_WITHDRAWN)
     return decision
 
