@@ -101,7 +101,7 @@ class TaskRun:
                 rejects.write(reject)
 
         def on_skip(reject: Reject) -> None:
-            if "skipped" in task.rejects_include:
+            if reject.outcome != "skipped" or "skipped" in task.rejects_include:
                 rejects.write(reject)
 
         options = task.sync_options()

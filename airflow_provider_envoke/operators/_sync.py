@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from airflow_provider_envoke.envoke.fields import Keyfield
     from airflow_provider_envoke.operators._run import OnEmpty
     from airflow_provider_envoke.payload.build import Nulls, OnOverlong
-    from airflow_provider_envoke.sync.options import OnDuplicate, OnMissing, Strategy
+    from airflow_provider_envoke.sync.options import OnDuplicate, OnMissing, OnWithdrawn, Strategy
     from airflow_provider_envoke.sync.report import Outcome
 
 
@@ -54,8 +54,11 @@ class BaseEnvokeSyncOperator(BaseOperator):
     :param on_duplicate: if a key occurs twice, ``"first"`` keeps the first row, skips later rows with the same
         values and rejects those with other values; ``"last"`` applies all of them in order; ``"reject"`` rejects
         all of them. ``"first"`` and ``"last"`` need a query with ``ORDER BY``.
-    :param consent_guard: reject rows that would replace the consent status of a contact who revoked consent or
-        reported spam.
+    :param on_withdrawn: what to do with a row whose consent would replace that of a person who has revoked consent
+        or reported spam: ``"keep"`` leaves the consent and its description as they are in Envoke, writes the rest
+        and counts the row as ``consent_kept``, too; ``"reject"`` rejects the row. A ``consent_description``
+        without a status is always kept as it is.
+    :param consent_guard: never replace the consent of a person who has revoked consent or reported spam.
     :param shared_email_guard: with another key than ``email``, reject rows that would give a contact the address
         of another contact, and all rows that would give theirs the same address.
     :param ambiguous_guard: reject rows whose key belongs to several contacts.
@@ -74,7 +77,8 @@ class BaseEnvokeSyncOperator(BaseOperator):
         Each try of a task instance writes a file of its own and never over another one: in a folder, one named
         after the task instance and the try; a file's name is used as it is by the first try of a task that is not
         mapped, unless the file exists, and otherwise gets these ids. The log names the file. (templated)
-    :param rejects_include: the rows that are listed there: ``"rejected"``, ``"skipped"`` or both.
+    :param rejects_include: the rows that are listed there: ``"rejected"``, ``"skipped"`` or both. Rows whose
+        consent was kept are always listed.
     :param on_empty: ``"succeed"``, ``"skip"`` or ``"fail"`` if there are no rows.
     """
 
@@ -104,6 +108,7 @@ class BaseEnvokeSyncOperator(BaseOperator):
         strategy: Strategy = "changed",
         on_missing: OnMissing = "reject",
         on_duplicate: OnDuplicate = "first",
+        on_withdrawn: OnWithdrawn = "keep",
         consent_guard: bool = True,
         shared_email_guard: bool = True,
         ambiguous_guard: bool = True,
@@ -129,6 +134,7 @@ class BaseEnvokeSyncOperator(BaseOperator):
         self.strategy = strategy
         self.on_missing = on_missing
         self.on_duplicate = on_duplicate
+        self.on_withdrawn = on_withdrawn
         self.consent_guard = consent_guard
         self.shared_email_guard = shared_email_guard
         self.ambiguous_guard = ambiguous_guard
@@ -186,6 +192,7 @@ class BaseEnvokeSyncOperator(BaseOperator):
             strategy=self.strategy,
             on_missing=self.on_missing,
             on_duplicate=self.on_duplicate,
+            on_withdrawn=self.on_withdrawn,
             consent_guard=self.consent_guard,
             shared_email_guard=self.shared_email_guard,
             ambiguous_guard=self.ambiguous_guard,

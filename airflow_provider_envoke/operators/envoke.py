@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator
 
-from airflow_provider_envoke.envoke.fields import resolve_key
-from airflow_provider_envoke.envoke.messages import check_choice, describe, mask_emails
+from airflow_provider_envoke.envoke.fields import as_contact_id, resolve_key
+from airflow_provider_envoke.envoke.messages import check_choice, mask_emails
 from airflow_provider_envoke.envoke.requests import REMOTE_ID_WARNING, create_missing, update_contact
-from airflow_provider_envoke.exceptions import EnvokeConfigError, EnvokeDataError, EnvokeNotFoundError
+from airflow_provider_envoke.exceptions import EnvokeConfigError, EnvokeNotFoundError
 from airflow_provider_envoke.hooks.envoke import EnvokeHook
+from airflow_provider_envoke.operators._consent import guarded, rejection, unguarded
 from airflow_provider_envoke.operators._lineage import operator_lineage
 from airflow_provider_envoke.operators._outcome import count_update, fail_without_retry, push_result
 from airflow_provider_envoke.operators._sync import BaseEnvokeSyncOperator
@@ -26,6 +27,7 @@ from airflow_provider_envoke.operators._templated import (
 from airflow_provider_envoke.payload.build import Nulls, OnOverlong, PayloadRules, build_payload, spelled_key
 from airflow_provider_envoke.payload.columns import column_names, row_as_dict
 from airflow_provider_envoke.payload.mapping import FieldMap
+from airflow_provider_envoke.sync.options import OnWithdrawn
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -34,9 +36,14 @@ if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
 
     from airflow_provider_envoke.envoke.fields import Keyfield
+    from airflow_provider_envoke.sync.compare import Decision
 
 OnMissing = Literal["fail", "skip", "create"]
 
+_CONSENT_KEPT = (
+    "The person has revoked consent or reported spam: %s kept as in Envoke. If the person has opted in again, "
+    "record that in Envoke."
+)
 _EXPRESSION = re.compile(r"\s*\{\{[^{}]*\}\}\s*")
 
 
@@ -67,11 +74,15 @@ class EnvokeUpdateContactOperator(BaseOperator):
     :param extra_fields: names of fields that Envoke's documentation does not list yet; sent as text.
     :param on_missing: what to do if no contact has the key: ``"fail"``, ``"skip"`` the task, or ``"create"``
         the contact.
-    :param consent_guard: if the payload sets a consent status, first read the contact and the contacts with the
-        payload's email address, and fail if one of them has revoked consent or reported spam (CASL).
+    :param on_withdrawn: what to do if the person has revoked consent or reported spam (CASL) and the payload has
+        another consent: ``"keep"`` leaves the consent and its description as they are and sends the rest;
+        ``"reject"`` fails the task. A contact that does not exist is not created then.
+    :param consent_guard: if the payload has a consent, first read the contact and the contacts with its email
+        address, and never replace a withdrawn consent.
     :param return_contact: whether the XCom also holds the service's whole answer, which is personal data.
-    :return: ``{"id": …, "action": "updated" | "created" | "skipped", "fields": [names sent]}``; with
-        ``return_contact`` also ``"answer"``.
+    :return: ``{"id": …, "action": "updated" | "created" | "unchanged" | "skipped", "fields": [names sent]}``; with
+        ``return_contact`` also ``"answer"``; ``"consent_kept": True`` if a withdrawn consent was kept. The action
+        is ``"unchanged"``, and nothing is sent, if the payload has nothing else.
     """
 
     template_fields: Sequence[str] = ("payload", "keyfield", "contact_id", "envoke_conn_id")
@@ -89,6 +100,7 @@ class EnvokeUpdateContactOperator(BaseOperator):
         on_overlong: OnOverlong = "reject",
         extra_fields: Collection[str] = (),
         on_missing: OnMissing = "fail",
+        on_withdrawn: OnWithdrawn = "keep",
         consent_guard: bool = True,
         return_contact: bool = False,
         **kwargs: Any,
@@ -102,6 +114,7 @@ class EnvokeUpdateContactOperator(BaseOperator):
         self.on_overlong = on_overlong
         self.extra_fields = extra_fields
         self.on_missing = on_missing
+        self.on_withdrawn = on_withdrawn
         self.consent_guard = consent_guard
         self.return_contact = return_contact
         self._written: int | None = None
@@ -121,11 +134,12 @@ class EnvokeUpdateContactOperator(BaseOperator):
             outcome = result["action"]
         finally:
             count_update(outcome, time.monotonic() - started_s, self)
-        self._written = 0 if result["action"] == "skipped" else 1
+        self._written = 0 if result["action"] in ("skipped", "unchanged") else 1
         if result["action"] == "skipped":
             push_result(context, self, result)
             raise AirflowSkipException("No contact has this key, and on_missing is 'skip'.")
-        self.log.info("Contact %s: %s (%s).", result["id"], result["action"], ", ".join(result["fields"]))
+        fields = ", ".join(result["fields"]) or "nothing sent"
+        self.log.info("Contact %s: %s (%s).", result["id"], result["action"], fields)
         return result
 
     def dry_run(self) -> None:
@@ -145,6 +159,7 @@ class EnvokeUpdateContactOperator(BaseOperator):
     def _build_payload(self) -> tuple[dict[str, Any], str]:
         """Return the payload, and the remote id with the space around it, if the row has any."""
         check_choice("on_missing", self.on_missing, get_args(OnMissing))
+        check_choice("on_withdrawn", self.on_withdrawn, get_args(OnWithdrawn))
         rules = PayloadRules(self.nulls, self.on_overlong, self.extra_fields)
         fields = FieldMap().apply(read_payload(self.payload), rules.extra_fields)
         check_rendered_nulls("payload", fields)
@@ -159,15 +174,32 @@ class EnvokeUpdateContactOperator(BaseOperator):
             if spelled:  # a contact may have the remote id with the space around it
                 payloads[spelled] = {**payload, "remote_id": spelled}
         with EnvokeHook(self.envoke_conn_id) as hook:
+            decision = unguarded(payload, key)
             if self.consent_guard:
-                for each, its_payload in payloads.items():
-                    self._check_consent(hook, its_payload, (key, each))
-            answer = self._update_existing(hook, payloads.values())
-            if answer is not None:
-                return self._result("updated", payload, answer)
-            if self.on_missing == "skip":
-                return self._result("skipped", payload, {})
-            return self._result("created", payload, self._create(hook, payload, key))
+                decision = guarded(hook, payload, key, payloads, self.on_withdrawn)
+            held = {violation.field for violation in decision.held_back}
+            if held:
+                self.log.warning(_CONSENT_KEPT, " and ".join(sorted(held, reverse=True)))
+            to_send = [
+                {name: value for name, value in each.items() if name not in held} for each in payloads.values()
+            ]
+            return self._send(hook, decision, to_send, key)
+
+    def _send(
+        self, hook: EnvokeHook, decision: Decision, payloads: Sequence[dict[str, Any]], key: Keyfield
+    ) -> dict[str, Any]:
+        kept = {"consent_kept": True} if decision.held_back else {}
+        if decision.action == "unchanged":
+            contact_id = as_contact_id((decision.current or {}).get("id"))
+            return {**self._result("unchanged", payloads[0], {}), "id": contact_id, **kept}
+        answer = self._update_existing(hook, payloads)
+        if answer is not None:
+            return {**self._result("updated", payloads[0], answer), **kept}
+        if self.on_missing == "skip":
+            return self._result("skipped", payloads[0], {})
+        if decision.held_back:  # it would be a second contact of the person
+            raise rejection(decision.held_back[0])
+        return self._result("created", payloads[0], self._create(hook, payloads[0], key))
 
     def _update_existing(self, hook: EnvokeHook, payloads: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
         """Send the first payload whose contact exists, and return the answer; ``None`` if no contact exists."""
@@ -180,19 +212,6 @@ class EnvokeUpdateContactOperator(BaseOperator):
         if missing is not None and self.on_missing == "fail":
             raise missing
         return None
-
-    def _check_consent(self, hook: EnvokeHook, payload: dict[str, Any], key: tuple[Keyfield, Any]) -> None:
-        """Read the contact, and who else has its new email address: consent belongs to the person."""
-        from airflow_provider_envoke.sync.guards import (  # noqa: PLC0415 - only when a consent is written
-            CONSENT_FIELDS,
-            check_consent,
-            consent_filters,
-        )
-
-        for filters in consent_filters(payload, key, email=payload.get("email")):
-            violation = check_consent(payload, hook.find_contacts(filters, fields=CONSENT_FIELDS))
-            if violation is not None:
-                raise EnvokeDataError(describe([violation]), (violation,))
 
     def _create(self, hook: EnvokeHook, payload: dict[str, Any], key: Keyfield) -> dict[str, Any]:
         if key == "id":

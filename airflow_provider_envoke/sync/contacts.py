@@ -151,7 +151,7 @@ class ContactReader:
 
 def _checked(page: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the page, if every contact has an id: without one it cannot be written."""
-    if all(_has_id(contact) for contact in page):
+    if all(has_id(contact) for contact in page):
         return page
     raise EnvokeTransientError(
         f"Envoke's response to GET {CONTACTS_PATH} cannot be used: a contact in it has no id. Its rows were not "
@@ -162,7 +162,8 @@ def _checked(page: list[dict[str, Any]]) -> list[dict[str, Any]]:
     )
 
 
-def _has_id(contact: dict[str, Any]) -> bool:
+def has_id(contact: dict[str, Any]) -> bool:
+    """Whether a contact has an id by which it can be written."""
     try:
         return as_contact_id(contact.get("id")) is not None
     except ValueError:

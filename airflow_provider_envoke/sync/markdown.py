@@ -45,6 +45,8 @@ def _paragraphs(report: Mapping[str, Any]) -> Iterator[str]:
         yield from _list(
             title, [f"{_code(reason)}: {count} ({REASONS.get(reason, '')})" for reason, count in reasons.items()]
         )
+    if report.get("consent_kept"):
+        yield f"Consent kept: {report['consent_kept']} ({REASONS['consent_withdrawn']})"
     if report["stopped"]:
         not_reached = report.get("not_reached", 0)
         rest = f"; {not_reached} more rows were not reached" if not_reached else ""

@@ -15,6 +15,7 @@ from airflow_provider_envoke.sync.limits import read_limit
 Strategy = Literal["changed", "all"]
 OnMissing = Literal["reject", "skip", "create"]
 OnDuplicate = Literal["first", "last", "reject"]
+OnWithdrawn = Literal["keep", "reject"]
 
 MAX_CONCURRENCY = 256
 
@@ -40,6 +41,7 @@ class SyncOptions:
     strategy: Strategy = "changed"
     on_missing: OnMissing = "reject"
     on_duplicate: OnDuplicate = "first"
+    on_withdrawn: OnWithdrawn = "keep"
     consent_guard: bool = True
     shared_email_guard: bool = True
     ambiguous_guard: bool = True
@@ -53,6 +55,7 @@ class SyncOptions:
         check_choice("strategy", self.strategy, get_args(Strategy))
         check_choice("on_missing", self.on_missing, get_args(OnMissing))
         check_choice("on_duplicate", self.on_duplicate, get_args(OnDuplicate))
+        check_choice("on_withdrawn", self.on_withdrawn, get_args(OnWithdrawn))
         if not (type(self.concurrency) is int and 1 <= self.concurrency <= MAX_CONCURRENCY):
             raise EnvokeConfigError(f"concurrency must be a whole number from 1 to {MAX_CONCURRENCY}.")
         if self.requests_per_second is not None and not _is_rate(self.requests_per_second):

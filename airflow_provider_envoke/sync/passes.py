@@ -55,7 +55,7 @@ class SyncRun:
     time, why it stopped, and whether :meth:`cancel` was called.
 
     :param on_reject: called with each row that the report counts as rejected. Its key is personal data.
-    :param on_skip: called with each row that the report counts as skipped.
+    :param on_skip: called with each row that the report counts as skipped, or whose consent it counts as kept.
     :param batch_rows: how many rows are read and compared together, 1 to 99.
     """
 
@@ -72,7 +72,8 @@ class SyncRun:
             raise EnvokeConfigError(f"batch_rows must be a whole number from 1 to {BATCH_ROWS}.")
         self._config = config
         self._options = options
-        self._on_unwritten = {"rejected": on_reject, "skipped": on_skip}
+        self._on_reject = on_reject
+        self._on_skip = on_skip
         self._batch_rows = batch_rows
         self._max_changes = None if options.max_changes is None else read_limit("max_changes", options.max_changes)
         self._kept: KeptRows = ()
@@ -193,7 +194,7 @@ class SyncRun:
         )
 
     def _tell(self, unwritten: Reject) -> None:
-        self._on_unwritten[unwritten.outcome](unwritten)
+        (self._on_reject if unwritten.outcome == "rejected" else self._on_skip)(unwritten)
 
     def _new_pass(
         self,

@@ -14,19 +14,22 @@ if TYPE_CHECKING:
 Outcome = Literal["updated", "created", "unchanged", "skipped", "rejected"]
 OUTCOMES: tuple[Outcome, ...] = ("updated", "created", "unchanged", "skipped", "rejected")
 
+#: Reason for which fields of a row are held back -> what the row counts as, too.
+HELD_BACK = {"consent_withdrawn": "consent_kept"}
+
 _LABEL_WIDTH = 28  # of the table, unless a label is longer
 
 
 @dataclass(frozen=True, slots=True)
 class Reject:
     """
-    A row that was not written, for the rejects file.
+    A row that was not written, or not whole, for the rejects file.
 
     :param row: number of the row, from 1.
     :param key: the row's key: personal data, if it is an email address.
     :param reason: one of :data:`airflow_provider_envoke.sync.guards.REASONS`.
     :param reference: column -> value of the columns that ``reference`` names.
-    :param outcome: what the report counts the row as: ``"rejected"`` or ``"skipped"``.
+    :param outcome: what the report counts the row as: ``"rejected"``, ``"skipped"`` or ``"consent_kept"``.
     """
 
     row: int
@@ -56,6 +59,8 @@ class SyncReport:
     :param plan_only: whether nothing was written; ``updated`` and ``created`` then say what would be.
     :param stopped: why the run ended early, or ``""``.
     :param not_reached: rows that were read too, but have none of the five outcomes, because the run ended early.
+    :param consent_kept: rows whose consent, or its description, was not written because the person has revoked
+        consent or reported spam. They are counted as what became of the rest of them, too.
     """
 
     rows: int
@@ -76,6 +81,7 @@ class SyncReport:
     plan_only: bool
     stopped: str = ""
     not_reached: int = 0
+    consent_kept: int = 0
 
     @property
     def changes(self) -> int:
@@ -112,5 +118,7 @@ class SyncReport:
             yield prefix + outcome, getattr(self, outcome), ""
             for reason, count in reasons.get(outcome, {}).items():
                 yield f"  {reason}", count, REASONS.get(reason, "")
+        if self.consent_kept:
+            yield "consent kept", self.consent_kept, REASONS["consent_withdrawn"]
         for name, count in self.fields.items():
             yield f"{verb}changed: {name}", count, ""

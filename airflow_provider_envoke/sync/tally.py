@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_envoke.envoke.consent import canonical_consent
 from airflow_provider_envoke.envoke.messages import shown_name
 from airflow_provider_envoke.exceptions import EnvokeError
-from airflow_provider_envoke.sync.report import OUTCOMES, SyncReport
+from airflow_provider_envoke.sync.report import HELD_BACK, OUTCOMES, SyncReport
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +33,7 @@ class Tally:
         self.outcomes: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
         self.skipped_reasons: Counter[str] = Counter()
+        self.held_back: Counter[str] = Counter()
         self.fields: Counter[str] = Counter()
         self.consent_changes: Counter[str] = Counter()
         self.examples: dict[str, list[dict[str, Any]]] = {}
@@ -40,6 +41,7 @@ class Tally:
     def add(self, decision: Decision, *, row: int, examples: bool = False) -> None:
         """Count the outcome of one row and what it changed; with ``examples``, keep a few changes, masked."""
         self.outcomes[OUTCOME_OF[decision.action]] += 1
+        self.held_back.update({HELD_BACK[violation.reason] for violation in decision.held_back})
         if decision.action == "reject":
             self.reasons[decision.reason] += 1
         elif decision.action == "skip":
@@ -111,6 +113,7 @@ class Tally:
             plan_only=plan_only,
             stopped=stopped,
             not_reached=not_reached,
+            **{name: self.held_back[name] for name in HELD_BACK.values()},
         )
 
 

@@ -32,6 +32,7 @@ ARGUMENTS: dict[str, Any] = {
     "`strategy` unknown": {"strategy": "some"},
     "`on_missing` unknown": {"on_missing": "fail"},
     "`on_duplicate` unknown": {"on_duplicate": "both"},
+    "`on_withdrawn` unknown": {"on_withdrawn": "drop"},
     "`on_empty` unknown": {"on_empty": "maybe"},
     "`nulls` unknown": {"nulls": "keep"},
     "`on_overlong` unknown": {"on_overlong": "cut"},

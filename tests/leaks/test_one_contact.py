@@ -200,6 +200,21 @@ def test_a_success_leaks_nothing(seen: Seen, connect: Callable[..., None]) -> No
     assert leaks(everything) == []
 
 
+def test_a_consent_that_is_kept_leaks_nothing(seen: Seen, connect: Callable[..., None]) -> None:
+    with MarkedSandbox([{"id": 7, "email": EMAIL, "remote_id": EMAIL, "consent_status": "Revoked"}]) as sandbox:
+        connect(sandbox.url)
+        seen.attempt(ACTIONS["operator, consent"])
+        seen.attempt(lambda: update(payload={"email": EMAIL} | EXPRESS))
+        seen.attempt(lambda: update(payload={"remote_id": EMAIL} | EXPRESS, keyfield="remote_id"))
+        assert seen.errors == []
+        seen.attempt(lambda: update(payload=PAYLOAD | EXPRESS, on_withdrawn="reject"))
+
+    assert len(seen.errors) == 1
+    everything = seen.everything()
+    assert everything.count("'consent_kept': True") == 3
+    assert leaks(everything) == []
+
+
 def test_no_repr_leaks(connect: Callable[..., None], envoke_sandbox: Sandbox) -> None:
     connect(envoke_sandbox.url)
     hook = EnvokeHook()

@@ -132,7 +132,9 @@ def test_no_data_of_other_contacts_leaks(run: Run, seen: Seen, connect: Callable
         run(EnvokeSyncContactsOperator, rows=[{**ROW, "remote_id": EMAIL}], keyfield="remote_id")
         run(EnvokeSyncContactsOperator, rows=[{"email": f"x{EMAIL}", "city": "Alma"}])
 
-    assert run.reasons == ["consent_withdrawn", "shared_email", "not_found"]
+        run(EnvokeSyncContactsOperator, rows=[{**ROW, **EXPRESS}], on_withdrawn="reject")
+
+    assert run.reasons == ["consent_withdrawn", "shared_email", "not_found", "consent_withdrawn"]
     assert leaks(seen.everything()) == []
 
 

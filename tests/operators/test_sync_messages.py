@@ -49,7 +49,13 @@ REJECTS: dict[str, dict[str, tuple[list[Any], list[Any], dict[str, Any]]]] = {
     "ambiguous_match": {
         "two contacts with the key": (TWINS, [{"remote_id": "R-1", "city": "Alma"}], {"keyfield": "remote_id"}),
     },
-    "consent_withdrawn": {"consent withdrawn": (CONTACTS, [{"email": "cy@example.com", **EXPRESS}], {})},
+    "consent_withdrawn": {
+        "consent withdrawn": (
+            CONTACTS,
+            [{"email": "cy@example.com", **EXPRESS}],
+            {"on_withdrawn": "reject"},
+        ),
+    },
     "not_found": {"no contact": (CONTACTS, [NEW], {})},
     "cannot_create": {
         "new contact by id": (CONTACTS, [{"id": 9, "city": "Alma"}], {"keyfield": "id", "on_missing": "create"}),

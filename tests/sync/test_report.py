@@ -13,7 +13,7 @@ from airflow_provider_envoke.exceptions import EnvokeError
 from airflow_provider_envoke.sync.compare import Decision
 from airflow_provider_envoke.sync.guards import REASONS
 from airflow_provider_envoke.sync.report import OUTCOMES
-from tests.support.reports import CURRENT, EACH, report, tally
+from tests.support.reports import CURRENT, EACH, EACH_KEPT, report, tally
 
 
 def test_reasons_of_rejects_and_skips_are_counted_separately() -> None:
@@ -30,11 +30,23 @@ def test_counts_that_do_not_add_up_raise(rows: int) -> None:
         report(tally(*EACH, rows=rows))
 
 
-@given(st.lists(st.sampled_from(EACH)))
+@given(st.lists(st.sampled_from(EACH + EACH_KEPT)))
 def test_the_five_outcomes_always_add_up_to_the_rows(decisions: list[Decision]) -> None:
     made = report(tally(*decisions))
 
     assert sum(getattr(made, outcome) for outcome in OUTCOMES) == made.rows == len(decisions)
+    assert made.consent_kept == sum(decision in EACH_KEPT for decision in decisions)
+
+
+def test_consents_that_are_kept_are_in_the_report_and_its_table() -> None:
+    made = report(tally(*EACH, *EACH_KEPT))
+
+    assert made.as_dict()["consent_kept"] == 2
+    assert (made.updated, made.unchanged, made.rejected) == (2, 2, 1)
+    (line,) = [line for line in made.as_table().splitlines() if "consent" in line.split("  ")[0]]
+    assert line.split()[2] == "2"
+    assert made.as_table().splitlines().index(line) > 5
+    assert "consent" not in report(tally(*EACH)).as_table()
 
 
 def test_changed_fields_are_counted_with_members_of_groups_by_name() -> None:
