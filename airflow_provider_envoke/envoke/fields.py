@@ -114,7 +114,7 @@ def nearest_field(name: object, extra_fields: Collection[str] = ()) -> str:
     group, dot, member = name.partition(".")
     if not dot:
         return nearest_name(name, (*CONTACT_FIELDS, *extra_fields))
-    nearest = nearest_name(group, GROUPS)
+    nearest = nearest_name(group, GROUPS) if member.strip() else ""
     return f"{nearest}.{member}" if nearest else ""
 
 

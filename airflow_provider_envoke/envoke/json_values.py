@@ -42,9 +42,12 @@ def _found_in_members(
         yield f"{_shown(path[:1])}: it contains itself or is nested too deeply"
         return
     for name, member in group.items() if isinstance(group, dict) else enumerate(group):
+        if not isinstance(name, str | int | float | None):  # what it is made of may be a value
+            yield f"{_shown(path) or 'the payload'}: a name of type {type(name).__name__}"
+            continue
         inner = (*path, shown_name(name))
-        if not isinstance(name, str | int | float | bool | None):
-            yield f"{_shown(inner)}: a name of type {type(name).__name__}"
+        if isinstance(name, str) and not is_unicode(name):
+            yield f"{_shown(inner)}: a name with a lone surrogate"
         yield from _found_in(member, inner)
 
 

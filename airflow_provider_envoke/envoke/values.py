@@ -117,14 +117,17 @@ def describe_json_error(text: str) -> str:
     """
     Return where a text that looks like JSON breaks and why, without any of it; ``""`` if it is something else.
 
-    A text whose first quotation mark is a single one is what Python writes, not JSON.
+    A text whose first quotation mark is a single one is what Python writes, and one that begins with two braces is
+    a template that was not rendered.
     """
-    if text.lstrip()[:1] not in ("{", "[") or _SINGLE_QUOTE_FIRST.match(text, 0, _MAX_SHOWN_CHARS):
+    start = text.lstrip()[:2]
+    if start[:1] not in ("{", "[") or start == "{{" or _SINGLE_QUOTE_FIRST.match(text, 0, _MAX_SHOWN_CHARS):
         return ""
     try:
         json.loads(text)
     except json.JSONDecodeError as error:
-        return f"line {error.lineno} column {error.colno}: {error.msg[0].lower()}{error.msg[1:].rstrip(': ')}"
+        problem = error.msg.rstrip(": ").removesuffix(" at").removesuffix(" starting")
+        return f"line {error.lineno} column {error.colno}: {problem[0].lower()}{problem[1:]}"
     except (ValueError, RecursionError):
         pass  # no place is to blame
     return ""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from airflow_provider_envoke.payload.columns import Matches
     from airflow_provider_envoke.payload.mapping import FieldMap
 
-_UNKNOWN = ("unknown_field", "read_only_field")
+_UNKNOWN = {"unknown_field", "read_only_field"}
 
 
 class Lacking(NamedTuple):
@@ -82,17 +82,20 @@ def describe_problems(problems: ColumnProblems, *, of_all_rows: bool = True) -> 
     sentences, remedies = [], []
     if problems.unfit:
         sentences.append(describe(problems.unfit, "column"))
-    if any(each.reason in _UNKNOWN for each in problems.unfit):
+    reasons = {each.reason for each in problems.unfit}
+    if reasons & _UNKNOWN:
         remedies.append(
             "Rename columns in the query (SELECT … AS …), map them with field_map, keep them for people with "
-            "reference, or leave all unknown ones out with unknown_columns='ignore'."
+            "reference, or leave out all unknown ones with unknown_columns='ignore'."
         )
+    elif "invalid_name" in reasons:
+        remedies.append("Rename columns in the query (SELECT … AS …), or map them with field_map.")
     if problems.lacking:
         who = "The rows have" if of_all_rows else "The first row has"
         listed = [f"no column {shown_name(each.name)}, {each.role}" for each in problems.lacking]
         sentences.append(f"{who} {joined(listed, '; ')}.")
-        arguments = dict.fromkeys(["the query", *(each.argument for each in problems.lacking)])
-        remedies.append(f"Correct {' or '.join(arguments)}.")
+        *most, last = dict.fromkeys(["the query", *(each.argument for each in problems.lacking)])
+        remedies.append(f"Correct {', '.join(most)} or {last}.")
     names = joined([shown_name(name) for name in problems.columns], ", ")
     sentences.append(f"The columns are {names}." if names else "The row has no columns.")
     return " ".join(["The columns of the rows do not fit.", *sentences, *remedies])
@@ -115,9 +118,7 @@ def _invalid_members(matches: Matches) -> Iterator[Violation]:
 
 def _lacking(columns: Sequence[object], fields: FieldMap, keyfield: str, matches: Matches) -> Iterator[Lacking]:
     if not fields.columns and keyfield not in fields.static:
-        role = _lacking_key(columns, fields, keyfield)
-        if role:
-            yield Lacking(keyfield, "keyfield", role)
+        yield from _lacking_key(columns, fields, keyfield)
     for name in matches.missing:
         field = fields.columns[name]
         role = f"which field_map maps to {shown_name(field)}{', the key' if field == keyfield else ''}"
@@ -127,14 +128,15 @@ def _lacking(columns: Sequence[object], fields: FieldMap, keyfield: str, matches
             yield Lacking(name, "reference", "which reference names" + _similar(name, columns))
 
 
-def _lacking_key(columns: Sequence[object], fields: FieldMap, keyfield: str) -> str:
-    """Say what is wrong with the column of the key, or return ``""`` if it is there and sent."""
+def _lacking_key(columns: Sequence[object], fields: FieldMap, keyfield: str) -> Iterator[Lacking]:
     references = set(match_names(columns, fields.reference).values())
     if match_names([name for name in columns if name not in references], [keyfield]):
-        return ""
+        return
     if match_names(columns, [keyfield]):
-        return "the key, besides the one that reference names (take it out of reference, or map it with field_map)"
-    return f"the key{_similar(keyfield, columns)}"
+        role = "the key, that is sent: reference names it (take it out of reference, or map it with field_map)"
+        yield Lacking(keyfield, "reference", role)
+    else:
+        yield Lacking(keyfield, "keyfield", f"the key{_similar(keyfield, columns)}")
 
 
 def _similar(name: str, columns: Sequence[object]) -> str:

@@ -11,35 +11,36 @@ from airflow_provider_envoke.exceptions import EnvokeConfigError
 from airflow_provider_envoke.payload.table import describe_problems, find_problems
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
-    from airflow_provider_envoke.payload.table import ColumnProblems, Lacking
+    from airflow_provider_envoke.payload.table import Lacking
     from airflow_provider_envoke.sync.options import SyncOptions
 
 log = logging.getLogger(__name__)
 
 
-def check_columns(rows: Iterable[Mapping[str, Any]], options: SyncOptions, *, complete: bool = True) -> None:
+def check_columns(
+    first: Mapping[str, Any], others: Iterable[Mapping[str, Any]] | None, options: SyncOptions
+) -> None:
     """
-    Check the columns of the first row, and that some row has each column that it lacks.
+    Check the columns of a table, and log which of them are left out.
 
-    Rows of one query all have the same columns, but rows of a script may leave some out. Further columns of later
-    rows are not looked at: such rows are rejected one by one.
+    Rows of one query all have the same columns, but rows of a script may leave some out: what the first row lacks
+    is an error if no other row has it. Further columns of later rows are not looked at: such rows are rejected one
+    by one.
 
-    :param complete: whether no other rows may have what these lack. Otherwise, that alone is no error.
+    :param others: the other rows, read only if the first row lacks a column; it may be among them. ``()``: the
+        other rows have the same columns. ``None``: they are not read yet, so what the first row lacks is no error.
     :raises EnvokeConfigError: naming everything that is wrong with the columns.
     """
-    others = iter(rows)
-    first = next(others, None)
-    if first is None:
-        return
-    problems = _problems_of(first, options)
+    problems = find_problems(first.keys(), options.fields, options.keyfield, options.rules.extra_fields)
     lacking = problems.lacking
-    if lacking and complete:
+    if lacking and others is not None:
         lacking = _lacking_in_all(others, lacking, options)
-    if problems.unfit or (lacking and complete):
-        raise EnvokeConfigError(describe_problems(replace(problems, lacking=lacking), of_all_rows=complete))
-    if problems.ignored and complete:
+    if problems.unfit or (lacking and others is not None):
+        problems = replace(problems, lacking=lacking)
+        raise EnvokeConfigError(describe_problems(problems, of_all_rows=others is not None))
+    if problems.ignored and others is not None:
         log.info(
             "unknown_columns='ignore' leaves out %d columns that are not fields of Envoke or read-only: %s.",
             len(problems.ignored),
@@ -47,12 +48,8 @@ def check_columns(rows: Iterable[Mapping[str, Any]], options: SyncOptions, *, co
         )
 
 
-def _problems_of(row: Mapping[str, Any], options: SyncOptions) -> ColumnProblems:
-    return find_problems(row.keys(), options.fields, options.keyfield, options.rules.extra_fields)
-
-
 def _lacking_in_all(
-    rows: Iterator[Mapping[str, Any]], lacking: tuple[Lacking, ...], options: SyncOptions
+    rows: Iterable[Mapping[str, Any]], lacking: tuple[Lacking, ...], options: SyncOptions
 ) -> tuple[Lacking, ...]:
     """Return which of the columns that the first row lacks the other rows lack too."""
     seen: tuple[Any, ...] = ()
@@ -61,7 +58,8 @@ def _lacking_in_all(
         if columns == seen:
             continue
         seen = columns
-        also = {(each.argument, each.name) for each in _problems_of(row, options).lacking}
+        found = find_problems(columns, options.fields, options.keyfield, options.rules.extra_fields)
+        also = {(each.argument, each.name) for each in found.lacking}
         lacking = tuple(each for each in lacking if (each.argument, each.name) in also)
         if not lacking:
             break

@@ -25,7 +25,8 @@ class SyncOptions:
     The options of one run. They mean what the arguments of the same name mean for
     :class:`~airflow_provider_envoke.operators._sync.BaseEnvokeSyncOperator`.
 
-    :param fields: which column goes into which field: ``field_map`` and ``static_fields``.
+    :param fields: which column goes into which field: ``field_map``, ``static_fields``, ``reference`` and
+        ``unknown_columns``.
     :param rules: how values become text: ``nulls``, ``on_overlong`` and ``extra_fields``.
     :param concurrency: how many requests are under way at once, 1 to 256.
     :param requests_per_second: how many requests may start in a second; ``None``: as the connection says.
@@ -82,10 +83,11 @@ class SyncOptions:
             )
 
     def _problem_with(self, target: str) -> str:
-        if not is_known_field(target, self.rules.extra_fields):
-            return describe_unknown_field(target, self.rules.extra_fields)
         group, dot, member = target.partition(".")
-        return describe_invalid_member(group, member) if dot and group in GROUPS else ""
+        if dot and group in GROUPS:
+            return describe_invalid_member(group, member)
+        is_known = is_known_field(target, self.rules.extra_fields)
+        return "" if is_known else describe_unknown_field(target, self.rules.extra_fields)
 
 
 def _is_rate(value: object) -> bool:

@@ -137,7 +137,8 @@ class SyncRun:
         """Keep the rows so that they can be read again, and check their columns; what was opened is closed."""
         if isinstance(rows, list | tuple):
             self._kept = rows
-            check_columns(self._checked(rows), self._options)
+            for first in self._checked(rows[:1]):
+                check_columns(first, self._checked(rows), self._options)
             return
         alike = getattr(rows, "have_same_columns", False)
         self._kept = spool = files.enter_context(RowSpool())
@@ -145,14 +146,14 @@ class SyncRun:
         with _opened(rows) as iterator:
             for row in self._checked(iterator):
                 if not spool:
-                    check_columns([row], self._options, complete=alike)
+                    check_columns(row, () if alike else None, self._options)
                 spool.add(row)
                 self._check_while_waiting()
                 if time.monotonic() - logged_s >= PROGRESS_EVERY_S:
                     logged_s = time.monotonic()
                     log.info("%d rows read.", len(spool))
-        if not alike:
-            check_columns(spool, self._options)
+        if spool and not alike:
+            check_columns(next(iter(spool)), spool, self._options)
 
     def _run_passes(self, rows: KeptRows) -> None:
         if self._scan.needed:
