@@ -89,7 +89,7 @@ class Matches(NamedTuple):
     """
     Which column fills which field.
 
-    :param columns: field -> column; empty if something is ambiguous.
+    :param columns: field -> column, as far as it is not ambiguous.
     :param missing: names in field_map that no column has.
     :param ambiguous: what is ambiguous: the field, and the columns or names in question.
     :param unknown: the columns that are no field, or a read-only one.
@@ -132,9 +132,8 @@ def match_fields(
         if len(found) > 1:
             message = f"the columns {_listed(found)} fill it; return one of them, or choose one with field_map"
             ambiguous.append(Violation(shown_name(field), "duplicate_field", message))
-    if ambiguous:
-        return Matches({}, ambiguous=ambiguous[0], unknown=tuple(unknown))
-    return Matches({field: found[0] for field, found in sources.items()}, unknown=tuple(unknown))
+    matched = {field: found[0] for field, found in sources.items() if len(found) == 1}
+    return Matches(matched, (), ambiguous[0] if ambiguous else None, tuple(unknown))
 
 
 def _can_be_written(field: object, known: Mapping[str, Sequence[str]]) -> bool:
@@ -169,9 +168,7 @@ def match_map(columns: Sequence[object], field_map: Mapping[str, str]) -> Matche
         else:
             owners[found[0]] = name
             matched[field] = found[0]
-    if ambiguous:
-        return Matches({}, tuple(missing), ambiguous[0])
-    return Matches(matched, tuple(missing))
+    return Matches(matched, tuple(missing), ambiguous[0] if ambiguous else None)
 
 
 def match_names(columns: Sequence[object], names: Iterable[str]) -> dict[str, object]:

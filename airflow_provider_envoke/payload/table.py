@@ -73,6 +73,14 @@ def find_problems(
     )
 
 
+def find_lacking(
+    columns: Sequence[object], fields: FieldMap, keyfield: str, extra_fields: Collection[str] = ()
+) -> set[tuple[str, str]]:
+    """Return the argument and the name of each column that is not there; see :func:`find_problems`."""
+    lacking = _lacking(columns, fields, keyfield, fields.match(columns, extra_fields))
+    return {(each.argument, each.name) for each in lacking}
+
+
 def describe_problems(problems: ColumnProblems, *, of_all_rows: bool = True) -> str:
     """
     Describe what is wrong with the columns and what to do, without any value.

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_envoke.envoke.messages import joined
 from airflow_provider_envoke.exceptions import EnvokeConfigError
-from airflow_provider_envoke.payload.table import describe_problems, find_problems
+from airflow_provider_envoke.payload.table import describe_problems, find_lacking, find_problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from airflow_provider_envoke.payload.table import Lacking
     from airflow_provider_envoke.sync.options import SyncOptions
+
+_MAX_REMEMBERED = 64
 
 log = logging.getLogger(__name__)
 
@@ -52,14 +54,14 @@ def _lacking_in_all(
     rows: Iterable[Mapping[str, Any]], lacking: tuple[Lacking, ...], options: SyncOptions
 ) -> tuple[Lacking, ...]:
     """Return which of the columns that the first row lacks the other rows lack too."""
-    seen: tuple[Any, ...] = ()
+    seen: set[tuple[Any, ...]] = set()
     for row in rows:
         columns = tuple(row.keys())
-        if columns == seen:
+        if columns in seen:
             continue
-        seen = columns
-        found = find_problems(columns, options.fields, options.keyfield, options.rules.extra_fields)
-        also = {(each.argument, each.name) for each in found.lacking}
+        if len(seen) < _MAX_REMEMBERED:
+            seen.add(columns)
+        also = find_lacking(columns, options.fields, options.keyfield, options.rules.extra_fields)
         lacking = tuple(each for each in lacking if (each.argument, each.name) in also)
         if not lacking:
             break

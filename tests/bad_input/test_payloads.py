@@ -55,7 +55,7 @@ PAYLOADS: dict[str, dict[str, Any]] = {
         "`email`": each("email", LAST_NAME, f"{EMAIL}, {EMAIL}", f"{EMAIL}\r\nBcc: {EMAIL}", f"\u202e{EMAIL}", 5),
     },
     "invalid_consent_status": {
-        "`consent_status` unknown": {"consent_status": f"{EMAIL} said yes"},
+        "`consent_status` unknown: not `Express`, `Revoked` or another": {"consent_status": f"{EMAIL} said yes"},
     },
     "consent_description_missing": {
         "no `consent_description`": Each(
@@ -107,7 +107,7 @@ PAYLOADS: dict[str, dict[str, Any]] = {
         "`postal_code` too long": {"postal_code": "H" * 16},
         "`website` too long": {"website": "w" * 256},
         "`remote_id` too long": {"remote_id": "r" * 61},
-        "`language` too long": {"language": "fra"},
+        "`language` that is not a `two-letter code`": {"language": "French"},
         "`consent_description` too long": {**EXPRESS, "consent_description": "x" * 65_536},
     },
     "invalid_value": {

@@ -46,7 +46,7 @@ ARGUMENTS: dict[type[Exception], dict[str, Any]] = {
             *("7\ud800", "\u200f7", "\u0667", "9" * 5_000),
         ),
         "`contact_id` null": {"contact_id": NAN},
-        "`payload` None": each("payload", None, "None"),
+        "`payload` None: no `row` of the `query`": each("payload", None, "None"),
         "`payload` empty text": each("payload", "", " \n"),
         "`payload` as a number": each("payload", 5, "5"),
         "`payload` as true": {"payload": True},

@@ -121,7 +121,7 @@ UNFIT: dict[str, tuple[list[Any], dict[str, Any], str, list[str], list[tuple[str
         ["CITY", "city", "plan", "fist_name", "external_id", "custom_fields.x y"],
         {"reference": ["member_id"]},
         "email",
-        ["duplicate_field", "unknown_field", "unknown_field", "read_only_field"],
+        ["duplicate_field", "unknown_field", "unknown_field", "read_only_field", "invalid_name"],
         [("keyfield", "email"), ("reference", "member_id")],
         ["'CITY' and 'city'", "plan", "fist_name", "external_id", "member_id", "unknown_columns='ignore'"],
     ),
