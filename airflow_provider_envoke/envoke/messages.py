@@ -46,19 +46,21 @@ def shown_name(name: object) -> str:
     return mask_emails(shown[:_MAX_SHOWN_CHARS])
 
 
-def describe(violations: Iterable[Violation]) -> str:
+def describe(violations: Iterable[Violation], noun: str = "field") -> str:
     """Describe what is wrong with a row: ``2 fields are invalid: city: …; phone: ….``"""
     fields_by_message: defaultdict[str, list[str]] = defaultdict(list)
     names = set()
     for field, _, message in violations:
         fields_by_message[message].append(field)
         names.add(field)
-    listed = [f"{_join(fields, ', ')}: {message}" for message, fields in fields_by_message.items()]
-    count = "1 field is" if len(names) == 1 else f"{len(names)} fields are"
-    return f"{count} invalid: {_join(listed, '; ')}."
+    listed = [f"{joined(fields, ', ')}: {message}" for message, fields in fields_by_message.items()]
+    count = f"1 {noun} is" if len(names) == 1 else f"{len(names)} {noun}s are"
+    text = f"{count} invalid: {joined(listed, '; ')}"
+    return text if text.endswith("?") else f"{text}."
 
 
-def _join(texts: list[str], separator: str) -> str:
+def joined(texts: list[str], separator: str) -> str:
+    """Join texts, as many as a message can hold; the others are counted."""
     more = [f"and {len(texts) - _MAX_LISTED} more"] if len(texts) > _MAX_LISTED else []
     return separator.join(texts[:_MAX_LISTED] + more)
 

@@ -10,6 +10,7 @@ from urllib.parse import quote_plus
 
 from airflow_provider_envoke.envoke.fields import Keyfield, check_key, check_object, is_filled, resolve_key
 from airflow_provider_envoke.envoke.filters import field_name, field_names, filter_params
+from airflow_provider_envoke.envoke.json_values import describe_not_json
 from airflow_provider_envoke.envoke.messages import quoted
 from airflow_provider_envoke.exceptions import EnvokeConfigError, EnvokeDataError
 
@@ -74,9 +75,10 @@ class Request:
             return text.encode("ascii")
         except (TypeError, ValueError, RecursionError):
             pass  # raised below: json's message quotes values and must not be chained
+        found = describe_not_json(self.body)
         raise EnvokeDataError(
-            "The payload contains a value that cannot be represented in JSON. Convert it with "
-            "airflow_provider_envoke.payload.build.build_payload first."
+            f"The payload contains a value that cannot be represented in JSON{f' ({found})' if found else ''}. "
+            "Convert it to text first, for example with airflow_provider_envoke.payload.build.build_payload."
         )
 
     def __repr__(self) -> str:
@@ -98,8 +100,8 @@ def update_contact(
     body = {name: member for name, member in payload.items() if name != "id"}
     if not body.keys() - {key}:
         raise EnvokeDataError(
-            f"The payload contains nothing to update besides its key ({key}). Add a field to change. Null values "
-            "are left out by default; with nulls='clear' they empty the fields."
+            f"The payload contains nothing to update besides its key ({key}). Add a field to change. (The "
+            "operators leave null values out, unless they are given nulls='clear'.)"
         )
     if key == "id":
         return Request("PATCH", f"{CONTACTS_PATH}/{value}", CONTACT_PATH, body=body)

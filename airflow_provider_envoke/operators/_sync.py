@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from airflow_provider_envoke.envoke.fields import Keyfield
     from airflow_provider_envoke.operators._run import OnEmpty
     from airflow_provider_envoke.payload.build import Nulls, OnOverlong
+    from airflow_provider_envoke.payload.mapping import UnknownColumns
     from airflow_provider_envoke.sync.options import OnDuplicate, OnMissing, OnWithdrawn, Strategy
     from airflow_provider_envoke.sync.report import Outcome
 
@@ -43,6 +44,9 @@ class BaseEnvokeSyncOperator(BaseOperator):
     :param static_fields: field -> value, the same for every row. (templated)
     :param reference: one column or several that identify a row for people, such as the table's primary key. They
         are in the rejects file and in messages. They are not sent to Envoke, unless ``field_map`` maps them too.
+    :param unknown_columns: ``"error"`` fails the task before anything is sent if a column is no field of Envoke or
+        a read-only one; ``"ignore"`` leaves these columns out, so that ``SELECT *`` can be used, and logs their
+        names. With ``field_map``, other columns are always left out.
     :param envoke_conn_id: the Airflow connection of type ``envoke``. (templated)
     :param nulls: ``"ignore"`` leaves null fields out; ``"clear"`` empties them in Envoke, except the email
         address, keys, consent and tags.
@@ -101,6 +105,7 @@ class BaseEnvokeSyncOperator(BaseOperator):
         field_map: Mapping[str, str] | None = None,
         static_fields: Mapping[str, Any] | None = None,
         reference: str | Sequence[str] = (),
+        unknown_columns: UnknownColumns = "error",
         envoke_conn_id: str = EnvokeHook.default_conn_name,
         nulls: Nulls = "ignore",
         on_overlong: OnOverlong = "reject",
@@ -127,6 +132,7 @@ class BaseEnvokeSyncOperator(BaseOperator):
         self.field_map = field_map
         self.static_fields = static_fields
         self.reference = reference
+        self.unknown_columns = unknown_columns
         self.envoke_conn_id = envoke_conn_id
         self.nulls = nulls
         self.on_overlong = on_overlong
@@ -187,6 +193,7 @@ class BaseEnvokeSyncOperator(BaseOperator):
                 {} if self.field_map is None else self.field_map,
                 {} if self.static_fields is None else self.static_fields,
                 (self.reference,) if isinstance(self.reference, str) else self.reference,
+                self.unknown_columns,
             ),
             rules=PayloadRules(self.nulls, self.on_overlong, self.extra_fields),
             strategy=self.strategy,

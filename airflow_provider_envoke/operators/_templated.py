@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_envoke.envoke.fields import GROUPS
 from airflow_provider_envoke.envoke.messages import Violation, describe, shown_name
-from airflow_provider_envoke.envoke.values import read_json_object
+from airflow_provider_envoke.envoke.values import describe_json_error, read_json_object
 from airflow_provider_envoke.exceptions import EnvokeDataError
 from airflow_provider_envoke.payload.columns import check_unique
 
@@ -49,7 +49,11 @@ def read_payload(value: object) -> dict[str, Any]:
             f"task over the rows with .expand(payload=…). {_NO_COLUMN_NAMES}"
         )
     if value is None:
-        raise EnvokeDataError("payload is None: the upstream task returned no row, or the task id is wrong.")
+        raise EnvokeDataError(
+            "payload is None: the upstream query returned no row, or the template reads another task. If no row "
+            "is normal, skip this task then (for example with @task.short_circuit), or map it over the rows with "
+            ".expand(payload=…), which makes no task of no rows."
+        )
     if not isinstance(value, dict):
         raise EnvokeDataError(f"payload must be one row as a dict, not {type(value).__name__}.")
     return value
@@ -164,6 +168,13 @@ def _read_repr(text: str) -> Any:
 
 def _unreadable(argument: str, text: str) -> str:
     """Name what a literal cannot hold, such as ``datetime.date(…)``, and nothing else of the text."""
+    breaks = describe_json_error(text)
+    if breaks:
+        return (
+            f"{argument} is a JSON text that breaks at {breaks}. Correct the text. If a template fills in values, "
+            f"let it write them as JSON ({{{{ … | tojson }}}}), or pass the value itself as an XComArg "
+            f"({_INSTEAD[argument]})."
+        )
     found = _not_literal(text)
     problem = "a text that is neither JSON nor the repr of a Python value"
     if found:

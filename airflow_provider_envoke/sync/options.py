@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from airflow_provider_envoke.envoke.fields import Keyfield, describe_unknown_field, is_known_field
+from airflow_provider_envoke.envoke.fields import GROUPS, Keyfield, describe_unknown_field, is_known_field
 from airflow_provider_envoke.envoke.messages import check_choice, quoted
 from airflow_provider_envoke.exceptions import EnvokeConfigError
-from airflow_provider_envoke.payload.build import PayloadRules
+from airflow_provider_envoke.payload.build import PayloadRules, describe_invalid_member
 from airflow_provider_envoke.payload.mapping import FieldMap
 from airflow_provider_envoke.sync.limits import read_limit
 
@@ -26,7 +26,8 @@ class SyncOptions:
     The options of one run. They mean what the arguments of the same name mean for
     :class:`~airflow_provider_envoke.operators._sync.BaseEnvokeSyncOperator`.
 
-    :param fields: which column goes into which field: ``field_map`` and ``static_fields``.
+    :param fields: which column goes into which field: ``field_map``, ``static_fields``, ``reference`` and
+        ``unknown_columns``.
     :param rules: how values become text: ``nulls``, ``on_overlong`` and ``extra_fields``.
     :param concurrency: how many requests are under way at once, 1 to 256.
     :param requests_per_second: how many requests may start in a second; ``None``: as the connection says.
@@ -75,14 +76,21 @@ class SyncOptions:
         """Find what would reject every row before the first row is read."""
         targets = [*self.fields.columns.values(), *self.fields.static]
         for target in targets:
-            if not is_known_field(target, self.rules.extra_fields):
-                raise EnvokeConfigError(
-                    f"field_map or static_fields fills {quoted(target)}: {describe_unknown_field(target)}."
-                )
+            problem = self._problem_with(target)
+            if problem:
+                end = "" if problem.endswith("?") else "."
+                raise EnvokeConfigError(f"field_map or static_fields fills {quoted(target)}: {problem}{end}")
         if self.fields.columns and self.keyfield not in targets:
             raise EnvokeConfigError(
                 f"field_map maps no column to the keyfield {self.keyfield!r}. Map one, or choose another keyfield."
             )
+
+    def _problem_with(self, target: str) -> str:
+        group, dot, member = target.partition(".")
+        if dot and group in GROUPS:
+            return describe_invalid_member(group, member)
+        is_known = is_known_field(target, self.rules.extra_fields)
+        return "" if is_known else describe_unknown_field(target, self.rules.extra_fields)
 
 
 def _is_rate(value: object) -> bool:

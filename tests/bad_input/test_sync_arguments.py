@@ -109,7 +109,8 @@ def test_an_invalid_argument_of_a_sync_is_rejected(
 ROWS: dict[str, Any] = {
     "`rows` None": each("rows", None, "None"),
     "`rows` empty text": each("rows", "", "  "),
-    "`rows` as unreadable text": each("rows", EMAIL, json.dumps([ROW])[:-4]),
+    "`rows` as unreadable text": {"rows": EMAIL},
+    "`rows` of JSON that breaks at `line 1 column`": {"rows": json.dumps([ROW])[:-4]},
     "`rows` as a number": {"rows": 5},
     "`rows` as one dict": each("rows", ROW, json.dumps(ROW)),
     "`rows` of numbers": {"rows": "[1, 2]"},

@@ -34,9 +34,13 @@ TWINS = [{**ANA, "id": number, "email": f"ana{number}@example.com", "remote_id":
 
 # Reason -> case -> contacts, rows (the last one is rejected), options.
 REJECTS: dict[str, dict[str, tuple[list[Any], list[Any], dict[str, Any]]]] = {
-    "missing_key": {"no email": (CONTACTS, [{"city": "Alma"}], {})},
+    "missing_key": {"no email": (CONTACTS, [CHANGED, {"city": "Alma"}], {})},
     "missing_column": {
-        "no column for field_map": (CONTACTS, [CHANGED], {"fields": FieldMap({"email": "email", "x": "city"})}),
+        "no column for field_map": (
+            CONTACTS,
+            [{**CHANGED, "x": "Laval"}, CHANGED],
+            {"fields": FieldMap({"email": "email", "x": "city"})},
+        ),
     },
     "duplicate_key": {
         "the same key with other values": (CONTACTS, [CHANGED, {**CHANGED, "city": "Laval"}], {}),
