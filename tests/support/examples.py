@@ -58,4 +58,10 @@ class Shop:
                 database.execute(found[0])
                 insert = f"INSERT INTO customers ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
                 database.executemany(insert, rows)
-        return self.run_dag(example(name), run_conf=conf)
+        dag = example(name)
+        defaults = [(param, param.value) for each in (dag, *dag.tasks) for _, param in each.params.items()]
+        try:
+            return self.run_dag(dag, run_conf=conf)
+        finally:  # in this process, the values of a run stay in the parameters
+            for param, default in defaults:
+                param.value = default
