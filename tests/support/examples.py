@@ -59,7 +59,8 @@ class Shop:
                 insert = f"INSERT INTO customers ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
                 database.executemany(insert, rows)
         dag = example(name)
-        defaults = [(param, param.value) for each in (dag, *dag.tasks) for _, param in each.params.items()]
+        params = [param for each in (dag, *dag.tasks) for _, param in each.params.items()]
+        defaults = [(param, param.value) for param in params if hasattr(param, "value")]
         try:
             return self.run_dag(dag, run_conf=conf)
         finally:  # in this process, the values of a run stay in the parameters

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import expect, sync_playwright
 
 from tests.support import EXAMPLES
 from tests.support.leftovers import addresses, listens, processes_of
-from tests.support.processes import STOP_SIGNALS, interrupt_once
+from tests.support.processes import STOP_SIGNALS, interrupt_once, wait_for
 from tests.system.airflow.with_sandbox import AirflowWithSandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from playwright.sync_api import Browser, Page
+
 HERE = Path(__file__).parent
+
+CHROMIUM = Path("/usr/bin/chromium")
+DISABLED = ("gpu", "quic", "background-networking", "component-update", "sync")
+OPTIONS = ["--no-sandbox", "--no-first-run", *(f"--disable-{name}" for name in DISABLED)]
+PICTURES = os.environ.get("SCREENSHOTS")
+WAIT_S, END_S = 60.0, 20.0
 
 _TIMEOUT_S = 300  # the first test waits for Airflow to start
 
@@ -46,3 +57,35 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowWithSan
         yield running
     assert processes_of(directory) == []
     assert [at for at in addresses(f"{running.airflow.url} {running.sandbox.url}") if listens(at)] == []
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """Chromium. Without it the tests are skipped, but fail in CI and in ``make screenshots``."""
+    if not CHROMIUM.exists():
+        missing = f"{CHROMIUM} is missing: apt-get install chromium"
+        if PICTURES or os.environ.get("CI") == "true":
+            pytest.fail(missing)
+        pytest.skip(missing)
+    expect.set_options(timeout=WAIT_S * 1000)
+    directory = tmp_path_factory.mktemp("chromium")
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("TMPDIR", str(directory))  # for its profile, and to find its processes
+            playwright = stack.enter_context(sync_playwright())
+        yield stack.enter_context(playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS))
+    wait_for("Chromium to end", lambda: processes_of(directory) == [], END_S)
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """An empty page in a new browser context."""
+    with browser.new_context(
+        viewport={"width": 1280, "height": 1100},
+        device_scale_factor=1.5,
+        locale="en-CA",
+        timezone_id="America/Toronto",
+        permissions=["clipboard-read", "clipboard-write"],
+    ) as context:
+        context.set_default_timeout(WAIT_S * 1000)
+        yield context.new_page()
