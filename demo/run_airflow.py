@@ -54,7 +54,7 @@ def _instructions(running: AirflowWithSandbox) -> list[str]:
         "",
         f"1. Open {running.airflow.url}/dags/envoke_nightly_sync and press Trigger, then Trigger in the form. The",
         "   log of the task says what would change: plan_only is on, so nothing is written.",
-        "2. Trigger it again without the checkmark at plan_only. The sandbox's page shows what was written.",
+        "2. Trigger it again with plan_only switched off in the form. The sandbox's page shows what was written.",
         "3. Trigger it once more in the same way: nothing differs any more, so nothing is sent.",
         "",
         "The other examples, too, run with what their forms show. Press Ctrl-C to stop everything.",

@@ -9,7 +9,7 @@ rejected rows to a file of its own there. The file contains their keys, which ar
 
 **At first it writes nothing.** `plan_only` is on, also in the runs of the schedule: each run reports what it would
 change. When the report is what you expect, set the default of `plan_only` to `False` in your copy of this file.
-To write in one run only, trigger it without the checkmark.
+To write in one run only, switch `plan_only` off in the form of that run.
 
 **It writes nothing, and fails, if more than a fifth of the rows would change** (`max_changes`), because then the
 table may be wrong. In the first runs of a new account that is normal: look at the report, and trigger one run

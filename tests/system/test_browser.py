@@ -24,7 +24,6 @@ from tests.system.examples import CUSTOMERS, NOEMIE, trigger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
     from pathlib import Path
 
     from playwright.sync_api import Locator, Page
