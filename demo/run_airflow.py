@@ -35,13 +35,14 @@ def _run(directory: Path, log: Path) -> None:
     ports = {"port": free_port(AIRFLOW_PORT), "sandbox_port": free_port(SANDBOX_PORT)}
     with AirflowWithSandbox.started(directory, EXAMPLES, log, **ports) as running:
         say(f"{time.monotonic() - began:.0f} s\n")
-        for line in _instructions(running):
+        for line in instructions(running):
             say(line)
         running.airflow.process.wait()
         raise SetupError("Airflow ended by itself.")
 
 
-def _instructions(running: AirflowWithSandbox) -> list[str]:
+def instructions(running: AirflowWithSandbox) -> list[str]:
+    """Return the lines that say where everything is, and what to click."""
     password = running.airflow.password
     log_in = f"log in as admin with the password {password}" if password else "no login needed"
     return [

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import expect
@@ -149,6 +148,10 @@ def test_the_connection_test_names_the_account_or_the_problem(
     assert WRONG_KEY not in connections.page.content()
 
 
+def test_the_connection_of_make_airflow_passes_its_test(connections: ConnectionsPage) -> None:
+    assert "Successful" in connections.test("envoke_default")
+
+
 def test_airflow_cannot_test_a_connection_without_a_port(
     connections: ConnectionsPage, running: AirflowWithSandbox
 ) -> None:
@@ -164,9 +167,9 @@ def test_airflow_cannot_test_a_connection_without_a_port(
 
 def test_a_rendered_payload_is_json_and_shows_no_secret(page: Page, running: AirflowWithSandbox) -> None:
     tasks = ran(running, "envoke_update_many", {"changed_since": customers.CHANGED_SINCE})
-    (first,) = (task for task in tasks if task["map_index"] == 0)
+    (noemie,) = (task for task in tasks if task["map_index"] == 4)  # the last of the five latest changes
 
-    payload = TaskPage.opened(page, running.airflow.url, first).rendered("payload")
+    payload = TaskPage.opened(page, running.airflow.url, noemie).rendered("payload")
 
     columns = ("email", "first_name", "last_name", "company", "phone", "city", "language")
     assert payload == {name: CUSTOMERS[NOEMIE][name] for name in columns}
@@ -197,14 +200,11 @@ def test_the_report_of_a_sync_is_in_its_xcom(page: Page, running: AirflowWithSan
 def save_connection_to_the_sandbox(
     connections: ConnectionsPage, running: AirflowWithSandbox, *, port: bool = True
 ) -> None:
-    address = urlsplit(running.sandbox.url)
     parts = running.sandbox.connection
     form = connections.add()
     form.choose_type("Envoke")
     form.fill({"Connection ID": CONNECTION_ID, "API ID": parts["login"], "API key": parts["password"]})
-    form.fill(
-        {"Host": f"http://{address.hostname}", "Port": str(address.port)} if port else {"Host": parts["host"]}
-    )
+    form.fill({"Host": parts["host"], "Port": str(parts["port"])} if port else {"Host": running.sandbox.url})
     form.save()
 
 
