@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,8 @@ import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowTaskTimeout, timeout
 
 from airflow_provider_envoke.operators.envoke import EnvokeSyncContactsOperator
-from tests.support.airflow import result, states
+from tests.support import ROOT
+from tests.support.airflow import load_dag, result, states
 from tests.support.contacts import contacts
 from tests.support.examples import ANA, BO, CY, DEE, INVALID, Shop, example
 from tests.support.sync_runs import patches
@@ -102,6 +104,26 @@ def test_the_shards_together_sync_every_row_once(shop: Shop) -> None:
         "rows": 40, "updated": 40, "created": 0, "unchanged": 0, "skipped": 0, "rejected": 0,
     }  # fmt: skip
     assert len(patches(shop.sandbox)) == 40
+
+
+def test_the_rows_of_the_task_in_readme_are_synced_and_not_logged(
+    shop: Shop, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    shop.sandbox.reset([{"id": 1, "email": "jon@example.com", "city": "Laval"}])
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    (block,) = (each for each in blocks if "EnvokeSyncContactsOperator" in each)
+    (tmp_path / "rows_to_envoke.py").write_text(block, encoding="utf-8")
+
+    run = shop.run_dag(load_dag(tmp_path / "rows_to_envoke.py"))
+
+    assert run.state == "success"
+    report = result(run, "sync")
+    assert (report["rows"], report["updated"], report["skipped"]) == (2, 1, 1)
+    assert shop.sandbox.contact(email="jon@example.com")["city"] == "Winnipeg"
+    logged = capsys.readouterr().out + caplog.text
+    assert "customers" in logged
+    assert "Winnipeg" not in logged
 
 
 def test_rows_from_xcom_are_synced(shop: Shop) -> None:
