@@ -81,11 +81,11 @@ def test_it_starts_airflow_and_the_sandbox_and_ctrl_c_stops_both(
     assert bool(password) is (LINE == 2)
     assert str(EXAMPLES) in head
     assert set(connections) == {"envoke_default", "warehouse"}
-    (_, sandbox_port), (_, airflow_port) = addresses(sandbox), addresses(rest.url)
-    assert connections["envoke_default"]["port"] == sandbox_port
+    airflow_at, sandbox_at = addresses(f"{rest.url} {sandbox}")
+    assert connections["envoke_default"]["port"] == sandbox_at[1]
     assert LINE == 2 or tested["status"] is True, "what the button Test in the list of connections does"
-    assert listening == {("127.0.0.1", airflow_port), ("127.0.0.1", sandbox_port)}
-    usual = (airflow_port, sandbox_port) == (AIRFLOW_PORT, SANDBOX_PORT)
+    assert listening == {airflow_at, sandbox_at}
+    usual = (airflow_at[1], sandbox_at[1]) == (AIRFLOW_PORT, SANDBOX_PORT)
     assert usual is ("in use" not in head)
     assert customers.contacts()[-1]["email"] in page
     assert len(running) > 4, "scheduler, triggerer, web server, sandbox"
