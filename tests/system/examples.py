@@ -32,8 +32,11 @@ def unpause_and_wait(running: AirflowWithSandbox, dag_id: str, conf: Mapping[str
     """Unpause a DAG, and wait until the scheduler starts the run that is due."""
     rest = running.airflow.rest
     rest.unpause(dag_id)
-    runs = wait_for(f"the scheduler to start {dag_id}", lambda: rest.runs(dag_id), _START_S)
-    return runs[0]["dag_run_id"]
+
+    def scheduled_runs() -> list[str]:
+        return [run["dag_run_id"] for run in rest.runs(dag_id) if run["run_type"] == "scheduled"]
+
+    return wait_for(f"the scheduler to start {dag_id}", scheduled_runs, _START_S)[0]
 
 
 def sync_and_wait(running: AirflowWithSandbox, dag_id: str, conf: Mapping[str, Any]) -> str:
