@@ -49,6 +49,7 @@ def add_up(reports: list[dict[str, Any]]) -> dict[str, int]:
 
 with DAG(
     "envoke_sharded_sync",
+    description="Sync a large table on several workers",
     schedule=None,
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     doc_md=__doc__,

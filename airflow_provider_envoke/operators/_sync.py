@@ -9,6 +9,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 from airflow_provider_envoke.hooks.envoke import EnvokeHook
 from airflow_provider_envoke.operators._lineage import operator_lineage
 from airflow_provider_envoke.operators._run import TaskRun
+from airflow_provider_envoke.operators._templated import read_switch
 from airflow_provider_envoke.payload.build import PayloadRules
 from airflow_provider_envoke.payload.mapping import FieldMap
 from airflow_provider_envoke.sync.limits import read_limit
@@ -68,7 +69,7 @@ class BaseEnvokeSyncOperator(BaseOperator):
     :param ambiguous_guard: reject rows whose key belongs to several contacts.
     :param concurrency: how many requests are under way at once.
     :param requests_per_second: how many requests may start in a second; by default as the connection says.
-    :param plan_only: read, compare and report what would change, but write nothing.
+    :param plan_only: read, compare and report what would change, but write nothing. (templated)
     :param max_rejects: how many rows may be rejected before the task fails: a count (1 is one row), or a share
         below 1. (templated)
     :param max_changes: a circuit breaker: how many rows may change or create contacts, a count or a share below 1.
@@ -91,6 +92,7 @@ class BaseEnvokeSyncOperator(BaseOperator):
         "field_map",
         "static_fields",
         "envoke_conn_id",
+        "plan_only",
         "max_rejects",
         "max_changes",
         "rejects_path",
@@ -119,7 +121,7 @@ class BaseEnvokeSyncOperator(BaseOperator):
         ambiguous_guard: bool = True,
         concurrency: int = 8,
         requests_per_second: float | None = None,
-        plan_only: bool = False,
+        plan_only: bool | str = False,
         max_rejects: float | str = 0,
         max_changes: float | str | None = None,
         rejects_path: str | None = None,
@@ -205,6 +207,6 @@ class BaseEnvokeSyncOperator(BaseOperator):
             ambiguous_guard=self.ambiguous_guard,
             concurrency=self.concurrency,
             requests_per_second=self.requests_per_second,
-            plan_only=self.plan_only,
+            plan_only=read_switch("plan_only", self.plan_only),
             max_changes=None if self.max_changes is None else read_limit("max_changes", self.max_changes),
         )

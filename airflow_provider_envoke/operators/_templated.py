@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_envoke.envoke.fields import GROUPS
 from airflow_provider_envoke.envoke.messages import Violation, describe, shown_name
 from airflow_provider_envoke.envoke.values import describe_json_error, read_json_object
-from airflow_provider_envoke.exceptions import EnvokeDataError
+from airflow_provider_envoke.exceptions import EnvokeConfigError, EnvokeDataError
 from airflow_provider_envoke.payload.columns import check_unique
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ _NO_COLUMN_NAMES = (
     "Rows that are tuples have no column names: give the query's task handler=rows_as_dicts "
     "(from airflow_provider_envoke.operators.envoke)."
 )
+
+_SWITCHES = {"true": True, "false": False}
 
 # What templates render a missing value to. It must not be written into a contact.
 _RENDERED_NULLS = frozenset({"None", "nan", "NaN", "NaT", "<NA>"})
@@ -79,6 +81,22 @@ def read_rows(value: Any) -> Iterable[Any]:
         value = value.to_dict("records")
     if not isinstance(value, Iterable) or isinstance(value, str | bytes | Mapping):
         raise EnvokeDataError(f"rows must be an iterable of dicts, such as a list, not {type(value).__name__}.")
+    return value
+
+
+def read_switch(argument: str, value: object) -> bool:
+    """
+    Return an argument that is on or off: a bool, or the text that a template renders one to.
+
+    :raises EnvokeConfigError: if it is anything else, so that no misspelled text counts as off, or as on.
+    """
+    if isinstance(value, str):
+        value = _SWITCHES.get(value.strip().lower())
+    if not isinstance(value, bool):
+        raise EnvokeConfigError(
+            f"{argument} must be True or False. A template must render to one of these words: check its "
+            "parameter, variable or XCom."
+        )
     return value
 
 

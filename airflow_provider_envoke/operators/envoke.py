@@ -60,7 +60,8 @@ class EnvokeUpdateContactOperator(BaseOperator):
         get every message twice. Envoke's support must first switch off the account's duplicate check.
 
     :param payload: field -> value: a dict with templates anywhere in it, an ``XComArg``, a JSON text, or a
-        template that renders to the ``repr`` of a dict, such as ``"{{ ti.xcom_pull(task_ids='query')[0] }}"``.
+        template that renders to the ``repr`` of a dict, such as
+        ``"{{ (ti.xcom_pull(task_ids='query') or [none])[0] }}"``.
         Custom fields and tags are ``{"custom_fields": {"plan": "gold"}, "interests": {"Newsletter": "Set"}}``.
         :mod:`airflow_provider_envoke.envoke.values` says how a warehouse's types become text. (templated)
     :param keyfield: ``"id"``, ``"email"`` or ``"remote_id"``: the field that finds the contact; by default the id,

@@ -43,6 +43,7 @@ ARGUMENTS: dict[str, Any] = {
     "`requests_per_second` infinite": {"requests_per_second": INFINITY},
     "`requests_per_second` as text": {"requests_per_second": "5"},
     "`requests_per_second` true": {"requests_per_second": True},
+    "`plan_only` unknown": each("plan_only", "yes", "0", "", "None", None, 1, 0),
     "`max_rejects` negative": {"max_rejects": -1},
     "`max_rejects` not a number": {"max_rejects": NAN},
     "`max_rejects` infinite": {"max_rejects": INFINITY},

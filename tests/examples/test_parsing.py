@@ -11,7 +11,7 @@ import pytest
 
 from tests.support import ROOT
 from tests.support.airflow import without_airflow
-from tests.support.examples import ASKING, CAN_ASK, CAN_WATCH, NAMES, WATCHING
+from tests.support.examples import ASKING, CAN_ASK, CAN_WATCH, NAMES, WATCHING, example
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,6 +46,15 @@ def test_an_example_parses_with_nothing_configured(name: str, tmp_path: Path) ->
     script = f"import example_dags.{name} as example; print(example.dag.dag_id, len(example.dag.doc_md) > 100)"
 
     assert parse(script, tmp_path) == f"{name} True"
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if CAN_ASK or name not in ASKING])
+def test_an_example_has_a_description_and_no_parameter_that_a_person_must_fill_in(name: str) -> None:
+    dag = example(name)
+
+    assert 10 < len(dag.description or "") < 80
+    assert {key: value for key, value in dag.params.items() if value == ""} == {}, "Airflow's form wants a value"
+    dag.params.validate()
 
 
 @pytest.mark.parametrize("name", sorted(ASKING))

@@ -61,4 +61,11 @@ class Shop:
                 database.execute(found[0])
                 insert = f"INSERT INTO customers ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
                 database.executemany(insert, rows)
-        return self.run_dag(example(name), run_conf=conf)
+        dag = example(name)
+        params = [param for each in (dag, *dag.tasks) for _, param in each.params.items()]
+        defaults = [(param, param.value) for param in params if hasattr(param, "value")]
+        try:
+            return self.run_dag(dag, run_conf=conf)
+        finally:  # in this process, the values of a run stay in the parameters
+            for param, default in defaults:
+                param.value = default
