@@ -42,6 +42,14 @@ def exceeds(count: int, limit: float, rows: int) -> bool:
     return rows > 0 and count / rows > limit
 
 
+def allowed_count(limit: float, rows: int) -> int:
+    """Return how many of the rows a limit allows, as :func:`exceeds` counts them."""
+    if not 0 < limit < 1:
+        return int(limit)
+    count = int(limit * rows) + 1
+    return count - 1 if exceeds(count, limit, rows) else count
+
+
 def _as_number(limit: object) -> float:
     """Return a number: an int if it is written without a decimal point, or zero; not a number if it is none."""
     if isinstance(limit, bool) or not isinstance(limit, int | float | str):
