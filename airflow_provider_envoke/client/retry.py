@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+from textwrap import shorten
 from typing import TYPE_CHECKING
 
 from airflow_provider_envoke.exceptions import EnvokeAuthError, EnvokeTransientError
 
 if TYPE_CHECKING:
     from airflow_provider_envoke.envoke.requests import Request
-    from airflow_provider_envoke.exceptions import EnvokeAPIError
+    from airflow_provider_envoke.exceptions import EnvokeAPIError, EnvokeError
 
 #: Longest wait in seconds that the service may ask for. If it asks for more, the request fails and Airflow
 #: retries.
@@ -22,13 +23,15 @@ THROTTLED_STATUSES = frozenset({429, 503})
 
 _FIRST_BACK_OFF_S = 0.5
 _LONGEST_BACK_OFF_S = 60.0
+_MAX_CAUSE_CHARS = 60
 
 
 class Attempts:
     """
     The attempts of one request.
 
-    Its state: how many attempts count against ``max_retries``, and how many got a 429 or 503.
+    Its state: how many attempts count against ``max_retries``, how many got a 429 or 503, and whether one of them
+    may have arrived.
     """
 
     def __init__(self, request: Request, max_retries: int) -> None:
@@ -36,6 +39,13 @@ class Attempts:
         self._max_retries = max_retries
         self.counted = 0
         self.throttled = 0
+        self._arrived = False
+
+    def may_have_arrived(self, failure: EnvokeError) -> bool:
+        """Take a failed attempt into account, and return whether the service may have carried out the request."""
+        if isinstance(failure, EnvokeTransientError) and failure.may_have_arrived:
+            self._arrived = True
+        return self._arrived
 
     def pause_s(self, failure: EnvokeAPIError, *, authenticated: bool, others_succeed: bool = False) -> float:
         """
@@ -75,3 +85,10 @@ def wait_s(failure: EnvokeAPIError, attempt: int) -> float:
     """Return how many seconds to wait after an attempt: ``Retry-After`` or exponential back-off, with jitter."""
     jitter = random.uniform(0, min(_LONGEST_BACK_OFF_S, _FIRST_BACK_OFF_S * 2 ** (attempt - 1)))  # noqa: S311
     return jitter if failure.retry_after is None else failure.retry_after + jitter / 10
+
+
+def cause(failure: EnvokeAPIError) -> str:
+    """Return why an attempt failed, in a few words for the log: the status, and what the service says."""
+    status = f"HTTP {failure.status}" if failure.status else ""
+    said = shorten(failure.cause or next(iter(failure.messages), ""), _MAX_CAUSE_CHARS, placeholder=" …")
+    return ": ".join(filter(None, (status, said))) or type(failure).__name__

@@ -11,16 +11,25 @@ from airflow_provider_envoke.sync.compare import Decision, reject
 from airflow_provider_envoke.sync.guards import CONSENT_FIELDS, CONSENT_WITHDRAWN, check_consent, consent_filters
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from airflow_provider_envoke.client.bulk import BulkClient
     from airflow_provider_envoke.envoke.requests import Request
     from airflow_provider_envoke.sync.compare import DesiredContact
     from airflow_provider_envoke.sync.options import SyncOptions
 
 
-async def write(client: BulkClient, desired: DesiredContact, decision: Decision, options: SyncOptions) -> Decision:
+async def write(
+    client: BulkClient,
+    desired: DesiredContact,
+    decision: Decision,
+    options: SyncOptions,
+    in_doubt: Callable[[bool], None],
+) -> Decision:
     """
     Send an update or a creation, and return the row's outcome.
 
+    :param in_doubt: is told whether the service may have the write; see :meth:`BulkClient.send`.
     :raises EnvokeNotFoundError: if the contact to update does not exist.
     :raises EnvokeAuthError: if the credentials are rejected.
     :raises EnvokeTransientError: if there is no usable answer after all retries.
@@ -28,7 +37,7 @@ async def write(client: BulkClient, desired: DesiredContact, decision: Decision,
     try:
         if options.consent_guard and await _is_withdrawn_now(client, desired, decision, options):
             return reject(CONSENT_WITHDRAWN, decision.current)
-        await client.send(_request(desired, decision, options))
+        await client.send(_request(desired, decision, options), in_doubt)
     except EnvokeRejectedError as error:
         return reject(Violation("", "refused", str(error)), decision.current)
     except EnvokeNotFoundError as error:

@@ -76,9 +76,9 @@ def query_failed(
     kind = EnvokeQueryError if permanent else EnvokeSyncError
     advice = "Fix the query or the database" if permanent else "This may be temporary. Check the database"
     return kind(
-        f"The query of the connection {quoted(conn_id)} (sql_conn_id) failed {when} with {type(error).__name__}"
-        f"{_text_without_values(error, shows_names=shows_names)}. Nothing was sent to Envoke. "
-        + " ".join([f"{advice} and run again.", *hints])
+        f"The query failed {when} with {type(error).__name__}"
+        f"{_text_without_values(error, shows_names=shows_names)}. The connection is {quoted(conn_id)} "
+        "(sql_conn_id). Nothing was sent to Envoke. " + " ".join([f"{advice} and run again.", *hints])
     )
 
 

@@ -85,7 +85,7 @@ def error_of_update(url: str, monkeypatch: pytest.MonkeyPatch) -> BaseException:
     monkeypatch.setenv("AIRFLOW_CONN_ENVOKE_DEFAULT", json.dumps(connection))
     with pytest.raises((EnvokeTransientError, AirflowFailException)) as caught:
         update(payload=ROW)
-    return caught.value.__cause__ if isinstance(caught.value, AirflowFailException) else caught.value
+    return caught.value.__context__ if isinstance(caught.value, AirflowFailException) else caught.value
 
 
 def outcome_of_sync(url: str) -> tuple[str, str]:

@@ -128,7 +128,7 @@ def test_too_many_changes_fail_the_task_for_good(
     with pytest.raises(AirflowFailException) as caught:
         task.execute(context())
 
-    assert isinstance(caught.value.__cause__, EnvokePlanError)
+    assert isinstance(caught.value.__context__, EnvokePlanError)
     check_message("end: too many changes", str(caught.value))
     assert patches(sandbox) == []
 

@@ -47,7 +47,7 @@ def test_a_withdrawn_consent_is_not_replaced(
     with pytest.raises(AirflowFailException) as caught:
         update(payload=key | EXPRESS, **arguments)
 
-    error = caught.value.__cause__
+    error = caught.value.__context__
     assert isinstance(error, EnvokeDataError)
     assert [violation[:2] for violation in error.violations] == [("consent_status", "consent_withdrawn")]
     check_message("update: consent withdrawn", str(error))

@@ -21,7 +21,7 @@ def error_of(driver: str, kind: str, *args: Any, **members: Any) -> Exception:
 
 def shown(error: BaseException, *statements: str, parameters: Any = None, count: int | None = 0) -> str:
     message = str(query_failed(error, "warehouse", statements or ["SELECT 1"], parameters, count))
-    return message.partition(" with ")[2].partition(" Nothing was sent")[0]
+    return message.partition(" with ")[2].partition(" The connection is")[0]
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,7 @@ def test_a_plan_above_max_changes_writes_nothing_and_is_the_report(
     with pytest.raises(AirflowFailException) as caught:
         operator(max_changes=0.4, retries=3).execute(run)
 
-    assert isinstance(caught.value.__cause__, EnvokePlanError)
+    assert isinstance(caught.value.__context__, EnvokePlanError)
     report = run["ti"].pushed["return_value"]
     assert (report["updated"], report["plan_only"], report["stopped"]) == (1, True, "max_changes")
     assert report["examples"]["city"] == [{"row": 1, "from": "L***", "to": "Q***"}]
