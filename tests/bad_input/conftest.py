@@ -56,8 +56,9 @@ def check_message_of_failure(
     Check that a function or a task fails before any request.
 
     Its exception has a class, has the message of the snapshot, and names what the case has in backticks and
-    further words; that of a task may be a shorter one in its place. Airflow does not retry the task, except after an ``EnvokeSyncError``. Neither the exception nor
-    the log (from level DEBUG on), the output or a dry run leaks anything.
+    further words; what Airflow gets instead is no longer than it shows. Airflow does not retry the task, except
+    after an ``EnvokeSyncError``. Neither the exception nor the log (from level DEBUG on), the output or a dry run
+    leaks anything.
     """
     caplog.set_level(logging.DEBUG)
 

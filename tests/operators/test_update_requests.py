@@ -85,7 +85,10 @@ def test_an_unknown_contact_fails_the_task(sandbox: Sandbox, check_message: Call
         update(payload=UNKNOWN)
 
     assert isinstance(caught.value.__context__, EnvokeNotFoundError)
-    check_message("update: contact not found", str(caught.value))
+    message = str(caught.value.__context__)
+    assert "on_missing='skip'" in message
+    assert "'create'" in message
+    check_message("update: contact not found", message)
     assert len(sandbox.contacts) == len(CONTACTS)
 
 
@@ -149,7 +152,7 @@ def test_an_unknown_id_cannot_create_a_contact(
         update(payload={"email": "eve@example.com"}, contact_id=99, on_missing="create")
 
     assert isinstance(caught.value.__context__, EnvokeConfigError)
-    check_message("update: create by id", str(caught.value))
+    check_message("update: create by id", str(caught.value.__context__))
     assert requests(sandbox) == [("PATCH", "/v1/contacts/99", "")]
 
 
