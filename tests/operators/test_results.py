@@ -56,8 +56,12 @@ def empty_warehouse(warehouse: Callable[..., None]) -> None:
 
 # Name -> a function that makes a task, the exception that ends it, the action or reason in its result.
 ENDED: dict[str, tuple[Callable[..., Any], type[Exception], Any]] = {
-    "rows: too many rejects": (lambda **more: rows_task(UNKNOWN, **more), AirflowFailException, {"not_found": 1}),
-    "query: too many rejects": (lambda **more: query_task(UNKNOWN, **more), AirflowFailException, {"not_found": 1}),
+    "rows: too many rejects": (
+        lambda **more: rows_task(UNKNOWN, **more), AirflowFailException, {"not_found": 1},
+    ),
+    "query: too many rejects": (
+        lambda **more: query_task(UNKNOWN, **more), AirflowFailException, {"not_found": 1},
+    ),
     "rows: too many changes": (
         lambda **more: rows_task(CHANGED, max_changes=0, **more), AirflowFailException, {},
     ),
