@@ -90,6 +90,7 @@ class BulkClient:
             timeout=aiohttp.ClientTimeout(
                 total=self._config.timeout_s, connect=0.9 * self._config.timeout_s, ceil_threshold=math.inf
             ),
+            trace_configs=[_tracing()],
         )
         return self
 
@@ -169,9 +170,8 @@ class BulkClient:
     async def _send_in_slot(self, request: Request, in_doubt: Callable[[bool], None]) -> Any:
         await self.throttle.acquire()
         try:
-            in_doubt(True)
             self.requests["read" if request.method == "GET" else "write"] += 1
-            answer = await self._send_once(request)
+            answer = await self._send_once(request, in_doubt)
         finally:
             self.throttle.release()
         self._login.worked = True
@@ -180,7 +180,7 @@ class BulkClient:
         self.throttle.speed_up()
         return answer
 
-    async def _send_once(self, request: Request) -> Any:
+    async def _send_once(self, request: Request, in_doubt: Callable[[bool], None]) -> Any:
         failure: EnvokeError
         try:
             async with self._session.request(
@@ -189,6 +189,7 @@ class BulkClient:
                 data=request.content(),
                 proxy=self._proxy,
                 allow_redirects=False,
+                trace_request_ctx=in_doubt,
             ) as response:
                 content = await _read(response)
         except (aiohttp.ClientError, OSError, UnicodeError) as error:
@@ -197,6 +198,17 @@ class BulkClient:
             return read_answer(request, response.status, response.headers, content)
         # Raised here, so that it is not chained to an exception of aiohttp, which quotes the URL.
         raise failure
+
+
+def _tracing() -> aiohttp.TraceConfig:
+    """Let ``in_doubt`` know when the connection is open and a request is about to be written to it."""
+
+    async def begin(_: Any, context: Any, __: Any) -> None:
+        context.trace_request_ctx(True)
+
+    tracing = aiohttp.TraceConfig()
+    tracing.on_request_headers_sent.append(begin)
+    return tracing
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

@@ -68,9 +68,10 @@ def check_changes(plan: SyncReport, max_changes: float) -> None:
     if not exceeds(plan.changes, max_changes, plan.rows):
         return
     raise EnvokePlanError(
-        f"{plan.changes} of {plan.rows} rows would change contacts in Envoke ({plan.updated} updates, "
-        f"{plan.created} new contacts), more than max_changes={max_changes} allows. Nothing was written. The "
-        "report names the fields. Check the table; if it is right, raise max_changes.",
+        f"{plan.changes} of {plan.rows} rows would change contacts, more than max_changes={max_changes} allows "
+        f"({allowed_count(max_changes, plan.rows)}). They are {plan.updated} updates and {plan.created} new "
+        "contacts. Nothing was written. The report names the fields. Check the table; if it is right, raise "
+        "max_changes.",
         replace(plan, stopped="max_changes").as_dict(),
     )
 

@@ -12,6 +12,7 @@ import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException, ObjectStoragePath
 
 from airflow_provider_envoke.exceptions import EnvokeSyncError
+from airflow_provider_envoke.operators import _outcome
 from airflow_provider_envoke.operators.envoke import EnvokeSyncContactsOperator
 from airflow_provider_envoke.sync import SyncOptions, SyncRun
 from tests.support.contacts import contacts
@@ -204,12 +205,14 @@ def test_mapped_tasks_with_one_path_keep_all_lines(
 
 @pytest.mark.timeout(60)
 def test_a_retry_and_a_second_night_keep_the_files_before(
-    tmp_path: Path, sandbox: Sandbox, run_dag: Callable[..., Any]
+    tmp_path: Path, sandbox: Sandbox, run_dag: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with DAG("rejects_of_retries", schedule=None, start_date=START) as dag:
         EnvokeSyncContactsOperator(
             task_id="sync", rows=contacts(3, city=OVERLONG), rejects_path=str(tmp_path / "rejects.jsonl")
         )
+
+    monkeypatch.setattr(_outcome, "TEMPORARY_REASONS", {"overlong"})  # or there is no retry
 
     first, second = run_dag(dag, retries=1), run_dag(dag)
 

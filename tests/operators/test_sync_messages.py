@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -100,7 +101,7 @@ def test_too_many_rejects_fail_the_task_after_the_other_rows(
         error = whole_error(caught.value)
         assert isinstance(error, EnvokeRowsError)
         assert error.report == vars(caught.value)["report"] == run["ti"].pushed["return_value"]
-        check_message(f"end: too many rejects {case}", str(error))
+        check_message(f"end: too many rejects {case}", " ".join(str(error).split()))
     assert sandbox.contact(email="bo@example.com")["city"] == "Alma"
 
 
@@ -119,7 +120,7 @@ def test_the_message_has_the_first_row_of_each_reason(sandbox: Sandbox) -> None:
         EnvokeSyncContactsOperator(task_id="t", rows=rows).execute(context())
 
     message = str(whole_error(caught.value))
-    assert [number for number in range(1, 6) if f"row {number}: " in message] == [1, 3, 4, 5]
+    assert [number for number in range(1, 6) if re.search(rf"row {number}\b", message)] == [1, 3, 4, 5]
 
 
 def test_too_many_changes_fail_the_task_for_good(

@@ -22,6 +22,7 @@ from tests.support import faulty_server as faults
 from tests.support.contacts import EXPRESS, contacts
 from tests.support.faulty_server import FaultyServer
 from tests.support.sync_runs import WatchedRows, config_of, patches, sync
+from tests.support.threads import once
 
 if TYPE_CHECKING:
     import sqlite3
@@ -101,7 +102,8 @@ def test_of_a_service_that_breaks_off_only_the_rows_that_it_may_have_are_rejecte
             run.run(contacts(500))
 
     report, sent = run.report(), len(server.requests)
-    assert report.rows == report.rejected == len(rejects) == sent
+    assert report.rows == report.rejected == len(rejects)
+    assert 0 <= report.rows - sent <= 1, "one may be sent and not received"
     assert report.rows + report.not_reached == 500
     assert all("not known" in reject.message for reject in rejects)
 
@@ -138,28 +140,27 @@ def test_an_interrupted_run_reports_what_was_done_and_the_next_one_finishes(envo
     report = run.report()
     second, _ = sync(envoke_sandbox, wanted)
 
-    assert report.rows + report.not_reached == 350
+    assert report.rows + report.not_reached == 500
     assert report.updated + report.rejected == report.rows
     assert set(report.reasons) <= {"stopped"}
     assert second.updated + second.unchanged == 500
     assert {contact["city"] for contact in envoke_sandbox.contacts} == {"Québec"}
 
 
-def test_a_cancelled_run_stops_soon_and_reports() -> None:
+def test_a_cancelled_run_stops_soon_and_rejects_only_what_is_under_way() -> None:
+    rejects: list[Any] = []
     with Sandbox(contacts(500), latency_s=30) as sandbox:
-        run = SyncRun(config_of(sandbox), SyncOptions(strategy="all"))
+        run = SyncRun(config_of(sandbox), SyncOptions(strategy="all"), on_reject=rejects.append)
 
-        def cancel(number: int) -> None:
-            if number == 150:
-                run.cancel()
+        with (
+            once("a write to arrive", lambda: sandbox.stats["in_flight"] > 0, run.cancel),
+            pytest.raises(EnvokeSyncError, match="stopped"),
+        ):
+            run.run(contacts(500))
 
-        with pytest.raises(EnvokeSyncError, match="stopped"):
-            run.run(WatchedRows(contacts(500), cancel))
-
-        report = run.report()
-        assert report.reasons == {"stopped": report.rows}
-        assert 0 < report.rows <= sandbox.stats["requests"], "those that were sent"
-        assert report.rows + report.not_reached == 500
+    report = run.report()
+    assert (report.rows, report.reasons, report.not_reached) == (1, {"stopped": 1}, 499), "the first is sent alone"
+    assert [(reject.row, reject.reason) for reject in rejects] == [(1, "stopped")]
 
 
 def test_a_contact_that_is_deleted_after_the_read_is_reported() -> None:
