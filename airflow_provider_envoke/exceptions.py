@@ -10,6 +10,8 @@ EnvokeError
 │ ├ EnvokeRejectedError     any other refusal; retrying cannot help
 │ └ EnvokeTransientError    429, 5xx, broken or unreadable answers, timeouts; retrying may help
 └ EnvokeSyncError           a run that stopped early or rejected too many rows; carries the report
+  ├ EnvokeRowsError         too many rejected rows, all for permanent reasons; retrying cannot help
+  ├ EnvokeQueryError        the database rejects the query itself; retrying cannot help
   └ EnvokePlanError         a plan with more changes than max_changes allows; retrying cannot help
 
 No exception contains credentials or the values of a contact. All of them can be pickled.
@@ -51,6 +53,7 @@ class EnvokeAPIError(EnvokeError):
     :param path: path template of the request, such as ``/v1/contacts/{id}``.
     :param messages: the messages of the service, with email addresses masked.
     :param retry_after: seconds to wait, as requested by the service, or ``None``.
+    :param cause: why there was no usable answer, in a few words for the log, such as ``connection refused``.
     :param may_have_arrived: of an :class:`EnvokeTransientError`: whether the service may have carried out the
         request.
     """
@@ -64,6 +67,7 @@ class EnvokeAPIError(EnvokeError):
         path: str = "",
         messages: tuple[str, ...] = (),
         retry_after: float | None = None,
+        cause: str = "",
         may_have_arrived: bool = True,
     ) -> None:
         super().__init__(message)
@@ -72,6 +76,7 @@ class EnvokeAPIError(EnvokeError):
         self.path = path
         self.messages = tuple(messages)
         self.retry_after = retry_after
+        self.cause = cause
         self.may_have_arrived = may_have_arrived
 
 
@@ -102,6 +107,14 @@ class EnvokeSyncError(EnvokeError):
     def __init__(self, message: str, report: dict[str, object] | None = None) -> None:
         super().__init__(message)
         self.report = report
+
+
+class EnvokeRowsError(EnvokeSyncError):
+    """Too many rows were rejected, all of them for permanent reasons: correct the rows."""
+
+
+class EnvokeQueryError(EnvokeSyncError):
+    """The database rejects the query itself: correct it, its parameters, or the connection's database or user."""
 
 
 class EnvokePlanError(EnvokeSyncError):

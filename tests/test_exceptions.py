@@ -22,8 +22,10 @@ EXAMPLES = [
     exceptions.EnvokeDataError("text", (("city", "overlong", "too long"),)),
     *(exceptions.EnvokeAPIError("text", **API), exceptions.EnvokeAuthError("text", **API)),
     *(exceptions.EnvokeNotFoundError("text", **API), exceptions.EnvokeRejectedError("text", **API)),
-    exceptions.EnvokeTransientError("text", **API, retry_after=7.5, may_have_arrived=False),
+    exceptions.EnvokeTransientError("text", **API, retry_after=7.5, cause="timeout", may_have_arrived=False),
     exceptions.EnvokeSyncError("text", {"rows": 7, "reasons": {"not_found": 1}}),
+    exceptions.EnvokeRowsError("text", {"rows": 7}),
+    exceptions.EnvokeQueryError("text"),
     exceptions.EnvokePlanError("text", {"rows": 7}),
 ]
 

@@ -14,19 +14,23 @@ import yarl
 from airflow_provider_envoke import __version__
 from airflow_provider_envoke.client.failures import failure_of
 from airflow_provider_envoke.client.login import Login
-from airflow_provider_envoke.client.retry import THROTTLED_STATUSES, Attempts
+from airflow_provider_envoke.client.retry import THROTTLED_STATUSES, Attempts, cause
 from airflow_provider_envoke.client.throttle import Throttle
 from airflow_provider_envoke.client.transport import environment_proxy, open_tls
 from airflow_provider_envoke.envoke.answers import MAX_ANSWER_BYTES, read_answer
 from airflow_provider_envoke.envoke.requests import ContactPages
-from airflow_provider_envoke.exceptions import EnvokeAPIError, EnvokeAuthError, EnvokeTransientError
+from airflow_provider_envoke.exceptions import (
+    EnvokeAPIError,
+    EnvokeAuthError,
+    EnvokeError,
+    EnvokeTransientError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 
     from airflow_provider_envoke.envoke.config import EnvokeConfig
     from airflow_provider_envoke.envoke.requests import Request
-    from airflow_provider_envoke.exceptions import EnvokeError
 
 log = logging.getLogger(__name__)
 
@@ -86,15 +90,19 @@ class BulkClient:
             timeout=aiohttp.ClientTimeout(
                 total=self._config.timeout_s, connect=0.9 * self._config.timeout_s, ceil_threshold=math.inf
             ),
+            trace_configs=[_tracing()],
         )
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._session.close()
 
-    async def send(self, request: Request) -> Any:
+    async def send(self, request: Request, in_doubt: Callable[[bool], None] = lambda _: None) -> Any:
         """
         Send one request, with retries, and return the service's answer, as :class:`EnvokeClient` does.
+
+        :param in_doubt: called with true before the request is sent, and with false if it has failed and cannot
+            have been carried out. Whoever cancels the request learns from it whether the service may have it.
 
         After a 429 or 503 all requests pause. If the same request gets them again and again while others succeed,
         only that request pauses, and fails in the end.
@@ -103,25 +111,29 @@ class BulkClient:
             if not self._login.worked:
                 async with self._probing:  # one at a time: wrong credentials are tried only twice
                     if not self._login.worked:
-                        return await self._probe(request)
-            return await self._send_with_retries(request)
+                        return await self._probe(request, in_doubt)
+            return await self._send_with_retries(request, in_doubt)
 
-    async def _probe(self, request: Request) -> Any:
+    async def _probe(self, request: Request, in_doubt: Callable[[bool], None]) -> Any:
         self._login.check()
         try:
-            return await self._send_with_retries(request)
+            return await self._send_with_retries(request, in_doubt)
         except EnvokeAuthError as error:
             self._login.rejection = error
             raise
 
-    async def _send_with_retries(self, request: Request) -> Any:
+    async def _send_with_retries(self, request: Request, in_doubt: Callable[[bool], None]) -> Any:
         attempts = Attempts(request, self._config.max_retries)
         successes_before = self.successes
         while True:
             successes = self.successes
             try:
-                return await self._send_in_slot(request)
-            except EnvokeAPIError as error:
+                return await self._send_in_slot(request, in_doubt)
+            except EnvokeError as error:
+                attempts.record(error)
+                in_doubt(attempts.may_have_arrived)
+                if not isinstance(error, EnvokeAPIError):
+                    raise
                 failure = error
             self._login.record(failure)
             if attempts.has_deleted(failure):
@@ -152,17 +164,17 @@ class BulkClient:
         self.requests["retry"] += 1
         # The first warning shows that the service has trouble; the report counts all retries.
         level = logging.WARNING if self.requests["retry"] == 1 else logging.DEBUG
-        log.log(level, "A request failed; sending it again in %.1f s: %s", pause_s, failure)
+        log.log(level, "A request failed (%s), next attempt in %.1f s.", cause(failure), pause_s)
         if failure.status in THROTTLED_STATUSES and not alone:
             self.throttle.slow_down(pause_s)
         else:
             await self._sleep(pause_s)
 
-    async def _send_in_slot(self, request: Request) -> Any:
+    async def _send_in_slot(self, request: Request, in_doubt: Callable[[bool], None]) -> Any:
         await self.throttle.acquire()
         try:
             self.requests["read" if request.method == "GET" else "write"] += 1
-            answer = await self._send_once(request)
+            answer = await self._send_once(request, in_doubt)
         finally:
             self.throttle.release()
         self._login.worked = True
@@ -171,7 +183,7 @@ class BulkClient:
         self.throttle.speed_up()
         return answer
 
-    async def _send_once(self, request: Request) -> Any:
+    async def _send_once(self, request: Request, in_doubt: Callable[[bool], None]) -> Any:
         failure: EnvokeError
         try:
             async with self._session.request(
@@ -180,6 +192,7 @@ class BulkClient:
                 data=request.content(),
                 proxy=self._proxy,
                 allow_redirects=False,
+                trace_request_ctx=in_doubt,
             ) as response:
                 content = await _read(response)
         except (aiohttp.ClientError, OSError, UnicodeError) as error:
@@ -188,6 +201,17 @@ class BulkClient:
             return read_answer(request, response.status, response.headers, content)
         # Raised here, so that it is not chained to an exception of aiohttp, which quotes the URL.
         raise failure
+
+
+def _tracing() -> aiohttp.TraceConfig:
+    """Let ``in_doubt`` know when the connection is open and a request is about to be written to it."""
+
+    async def begin(_: Any, context: Any, __: Any) -> None:
+        context.trace_request_ctx(True)
+
+    tracing = aiohttp.TraceConfig()
+    tracing.on_request_headers_sent.append(begin)
+    return tracing
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

@@ -44,6 +44,18 @@ _TEXTS = {
     "unreadable": "the response broke off or could not be decoded",
 }
 
+# The same in a few words, for the log.
+_CAUSE_TEXTS = {
+    "proxy": "the proxy could not be used",
+    "dns": "host not found",
+    "refused": "connection refused",
+    "connect_timeout": "no connection in time",
+    "tls": "TLS failed",
+    "timeout": "no response in time",
+    "broken": "connection broke",
+    "unreadable": "unreadable response",
+}
+
 # After these the service may have received the request and carried it out.
 _MAY_HAVE_ARRIVED = frozenset({"timeout", "broken", "unreadable"})
 
@@ -72,6 +84,7 @@ def failure_of(request: Request, config: EnvokeConfig, error: Exception) -> Envo
         "task.",
         method=request.method,
         path=request.path_template,
+        cause=_CAUSE_TEXTS[cause],
         may_have_arrived=arrived,
     )
 

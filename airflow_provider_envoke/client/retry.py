@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+from textwrap import shorten
 from typing import TYPE_CHECKING
 
 from airflow_provider_envoke.exceptions import EnvokeAuthError, EnvokeNotFoundError, EnvokeTransientError
 
 if TYPE_CHECKING:
     from airflow_provider_envoke.envoke.requests import Request
-    from airflow_provider_envoke.exceptions import EnvokeAPIError
+    from airflow_provider_envoke.exceptions import EnvokeAPIError, EnvokeError
 
 #: Longest wait in seconds that the service may ask for. If it asks for more, the request fails and Airflow
 #: retries.
@@ -22,6 +23,7 @@ THROTTLED_STATUSES = frozenset({429, 503})
 
 _FIRST_BACK_OFF_S = 0.5
 _LONGEST_BACK_OFF_S = 60.0
+_MAX_CAUSE_CHARS = 60
 
 
 class Attempts:
@@ -39,6 +41,10 @@ class Attempts:
         self.throttled = 0
         self.may_have_arrived = False
 
+    def record(self, failure: EnvokeError) -> None:
+        """Take a failed attempt into account: the service may have carried out the request."""
+        self.may_have_arrived |= isinstance(failure, EnvokeTransientError) and failure.may_have_arrived
+
     def has_deleted(self, failure: EnvokeAPIError) -> bool:
         """Whether a DELETE found nothing because an earlier attempt, whose answer was lost, has deleted it."""
         found_nothing = isinstance(failure, EnvokeNotFoundError)
@@ -52,7 +58,6 @@ class Attempts:
         :param others_succeed: whether other requests succeeded during this attempt.
         :raises EnvokeAPIError: the failure itself, if the request must not be sent again.
         """
-        self.may_have_arrived |= isinstance(failure, EnvokeTransientError) and failure.may_have_arrived
         throttled = failure.status in THROTTLED_STATUSES
         self.throttled += throttled
         if not (throttled and others_succeed and self.throttled <= MAX_THROTTLED and self._max_retries):
@@ -83,3 +88,10 @@ def wait_s(failure: EnvokeAPIError, attempt: int) -> float:
     """Return how many seconds to wait after an attempt: ``Retry-After`` or exponential back-off, with jitter."""
     jitter = random.uniform(0, min(_LONGEST_BACK_OFF_S, _FIRST_BACK_OFF_S * 2 ** (attempt - 1)))  # noqa: S311
     return jitter if failure.retry_after is None else failure.retry_after + jitter / 10
+
+
+def cause(failure: EnvokeAPIError) -> str:
+    """Return why an attempt failed, in a few words for the log: the status, and what the service says."""
+    status = f"HTTP {failure.status}" if failure.status else ""
+    said = shorten(failure.cause or next(iter(failure.messages), ""), _MAX_CAUSE_CHARS, placeholder=" …")
+    return ": ".join(filter(None, (status, said))) or type(failure).__name__

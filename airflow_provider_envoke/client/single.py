@@ -14,7 +14,7 @@ from airflow_provider_envoke import __version__
 from airflow_provider_envoke.client.deadline import DeadlineAdapter, deadline, is_under_way
 from airflow_provider_envoke.client.failures import failure_of
 from airflow_provider_envoke.client.login import Login
-from airflow_provider_envoke.client.retry import Attempts
+from airflow_provider_envoke.client.retry import Attempts, cause
 from airflow_provider_envoke.client.throttle import Pace
 from airflow_provider_envoke.client.transport import ca_file, environment_proxy
 from airflow_provider_envoke.envoke.answers import MAX_ANSWER_BYTES, read_answer
@@ -71,15 +71,18 @@ class EnvokeClient:
             except EnvokeAPIError as error:
                 failure = error
             self._login.record(failure)
+            attempts.record(failure)
             if attempts.has_deleted(failure):
                 return None
             pause_s = attempts.pause_s(failure, authenticated=self._login.trusted)
             log.warning(
-                "Attempt %d of %d failed; sending the request again in %.1f s: %s",
+                "%s %s: attempt %d of %d failed (%s), next in %.1f s.",
+                request.method,
+                request.path_template,
                 attempts.counted,
                 self._config.max_retries + 1,
+                cause(failure),
                 pause_s,
-                failure,
             )
             self._sleep(pause_s)
 

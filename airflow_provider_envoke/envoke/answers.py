@@ -137,6 +137,7 @@ def _error(request: Request, status: int, headers: Mapping[str, str], content: b
     return EnvokeTransientError(
         f"Envoke's answer cannot be read {detail}. It is not known whether the request was carried out. "
         "Retry the task.",
+        cause="unreadable answer",
         **attributes,
     )
 

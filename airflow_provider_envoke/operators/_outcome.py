@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
+from copy import copy
 from datetime import timedelta
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -14,10 +14,13 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow_provider_envoke.exceptions import (
     EnvokeError,
     EnvokePlanError,
+    EnvokeQueryError,
+    EnvokeRowsError,
     EnvokeSyncError,
     EnvokeTransientError,
 )
-from airflow_provider_envoke.operators._rejects import shown_path
+from airflow_provider_envoke.operators._failure_text import describe_rejects, log_failure
+from airflow_provider_envoke.sync.guards import TEMPORARY_REASONS
 from airflow_provider_envoke.sync.limits import exceeds
 
 if TYPE_CHECKING:
@@ -41,8 +44,7 @@ METRICS = {
 
 log = logging.getLogger(__name__)
 
-_MAX_EXAMPLES = 3
-_MAX_EXAMPLE_CHARS = 300
+_PERMANENT_SYNC_ERRORS = (EnvokePlanError, EnvokeRowsError, EnvokeQueryError)
 
 
 @contextmanager
@@ -50,16 +52,23 @@ def fail_without_retry() -> Iterator[None]:
     """
     Let Airflow retry failures that may be temporary, and no others. The exception's class decides.
 
+    A message that Airflow would cut goes to the log in short lines. The exception that ends the task is one short
+    sentence, without the traceback of what it replaces; it carries the report of the run, if there is one.
+
     :raises AirflowFailException: in place of a failure that a retry cannot help.
     """
     try:
         yield
-    except EnvokePlanError as error:
-        raise AirflowFailException(str(error)) from error
-    except (EnvokeTransientError, EnvokeSyncError):
-        raise
     except EnvokeError as error:
-        raise AirflowFailException(str(error)) from error
+        text = log_failure(str(error))
+        may_be_temporary = isinstance(error, (EnvokeTransientError, EnvokeSyncError))
+        if may_be_temporary and not isinstance(error, _PERMANENT_SYNC_ERRORS):
+            ended: Exception = copy(error)
+            ended.args = (text,)
+        else:
+            ended = AirflowFailException(text)
+            vars(ended)["report"] = getattr(error, "report", None)
+        raise ended from None
 
 
 def check_rejects(report: SyncReport, max_rejects: float, path: str, first: Iterable[Reject] = ()) -> None:
@@ -68,24 +77,14 @@ def check_rejects(report: SyncReport, max_rejects: float, path: str, first: Iter
 
     :param path: where the rejected rows are, for the message; ``""`` if they are in no file.
     :param first: the first rejected row of each reason, as examples for the message.
-    :raises EnvokeSyncError: if more rows were rejected; it carries the report.
+    :raises EnvokeRowsError: if more rows were rejected, all for permanent reasons; it carries the report.
+    :raises EnvokeSyncError: if a retry may help, because some of them had no answer; it carries the report.
     """
     if not exceeds(report.rejected, max_rejects, report.rows):
         return
-    reasons = ", ".join(f"{count} {reason}" for reason, count in report.reasons.items())
-    where = f"They are in {shown_path(path)}." if path else "Set rejects_path to write them to a file."
-    were = "would not be" if report.plan_only else "were not"
-    others = " The other rows are done." if report.rejected < report.rows else ""
-    others = " Nothing was written: plan_only is on." if report.plan_only else others
-    shown = [
-        f"row {each.row}: {each.message[:_MAX_EXAMPLE_CHARS].rstrip('.')}" for each in islice(first, _MAX_EXAMPLES)
-    ]
-    examples = f" For example, {'; '.join(shown)}." if shown else ""
-    raise EnvokeSyncError(
-        f"{report.rejected} of {report.rows} rows {were} written to Envoke ({reasons}), more than "
-        f"max_rejects={max_rejects} allows. {where}{others} Running again is safe.{examples}",
-        report.as_dict(),
-    )
+    temporary = TEMPORARY_REASONS & report.reasons.keys()
+    kind = EnvokeSyncError if temporary else EnvokeRowsError
+    raise kind("\n".join(describe_rejects(report, max_rejects, path, first)), report.as_dict())
 
 
 def push_result(context: Context, task: Any, result: dict[str, Any]) -> None:

@@ -115,11 +115,18 @@ class TaskRun:
             run.run(rows)
         finally:
             self.report = report = run.report()
-            # The table starts on its own line, because the log puts a prefix before the first one.
-            log.info("Report of the run:\n%s", report.as_table())
+            _log_report(report)
             add_to_events(context, task.outlets, report, config.base_url)
             count_sync(report, task)
         return report
+
+
+def _log_report(report: SyncReport) -> None:
+    if report.rows or report.not_reached:
+        # The table starts on its own line, because the log puts a prefix before the first one.
+        log.info("Report of the run:\n%s", report.as_table())
+    elif not report.stopped:
+        log.info("No rows were read.")
 
 
 def _check_empty(report: SyncReport, on_empty: OnEmpty) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from copy import copy
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator
@@ -211,7 +212,7 @@ class EnvokeUpdateContactOperator(BaseOperator):
             except EnvokeNotFoundError as error:
                 missing = error
         if missing is not None and self.on_missing == "fail":
-            raise missing
+            raise _with_advice(missing)
         return None
 
     def _create(self, hook: EnvokeHook, payload: dict[str, Any], key: Keyfield) -> dict[str, Any]:
@@ -234,6 +235,13 @@ class EnvokeUpdateContactOperator(BaseOperator):
         if self.return_contact:
             result["answer"] = answer
         return result
+
+
+def _with_advice(missing: EnvokeNotFoundError) -> EnvokeNotFoundError:
+    """Return the error of an unknown contact with what the operator can do instead of failing."""
+    error = copy(missing)
+    error.args = (f"{missing} Set on_missing='skip' to skip the task, or 'create' to create the contact.",)
+    return error
 
 
 def _field_names(payload: dict[str, Any]) -> list[str]:

@@ -54,8 +54,11 @@ REASONS = {
     "cannot_create": "a contact cannot be created from this row",
     "refused": "Envoke refused the request",
     "no_answer": "Envoke could not be reached or did not respond properly, after all retries",
-    "stopped": "the run ended before this row was confirmed",
+    "stopped": "the row was being written when the run ended; it may have arrived",
 }
+
+#: The reasons for which the same row may be written when the task runs again. All others are permanent.
+TEMPORARY_REASONS = frozenset({"no_answer", "stopped"})
 
 CONSENT_WITHDRAWN = Violation(
     "consent_status",

@@ -42,6 +42,14 @@ def exceeds(count: int, limit: float, rows: int) -> bool:
     return rows > 0 and count / rows > limit
 
 
+def allowed_count(limit: float, rows: int) -> int:
+    """Return how many of the rows a limit allows, as :func:`exceeds` counts them."""
+    if not 0 < limit < 1:
+        return int(limit)
+    count = int(limit * rows) + 1
+    return count - 1 if exceeds(count, limit, rows) else count
+
+
 def _as_number(limit: object) -> float:
     """Return a number: an int if it is written without a decimal point, or zero; not a number if it is none."""
     if isinstance(limit, bool) or not isinstance(limit, int | float | str):
@@ -60,9 +68,10 @@ def check_changes(plan: SyncReport, max_changes: float) -> None:
     if not exceeds(plan.changes, max_changes, plan.rows):
         return
     raise EnvokePlanError(
-        f"{plan.changes} of {plan.rows} rows would change contacts in Envoke ({plan.updated} updates, "
-        f"{plan.created} new contacts), more than max_changes={max_changes} allows. Nothing was written. The "
-        "report names the fields. Check the table; if it is right, raise max_changes.",
+        f"{plan.changes} of {plan.rows} rows would change contacts, more than max_changes={max_changes} allows "
+        f"({allowed_count(max_changes, plan.rows)}). They are {plan.updated} updates and {plan.created} new "
+        "contacts. Nothing was written. The report names the fields. Check the table; if it is right, raise "
+        "max_changes.",
         replace(plan, stopped="max_changes").as_dict(),
     )
 

@@ -21,9 +21,10 @@ from airflow_provider_envoke.payload.columns import row_as_dict
 from airflow_provider_envoke.sync.columns import check_columns
 from airflow_provider_envoke.sync.limits import check_changes, check_overrun, read_limit
 from airflow_provider_envoke.sync.loop import LoopThread
+from airflow_provider_envoke.sync.progress import PROGRESS_EVERY_S
 from airflow_provider_envoke.sync.report import Reject
 from airflow_provider_envoke.sync.rows import BATCH_ROWS, TableScan
-from airflow_provider_envoke.sync.run import PROGRESS_EVERY_S, SyncPass
+from airflow_provider_envoke.sync.run import SyncPass
 from airflow_provider_envoke.sync.spool import RowSpool
 from airflow_provider_envoke.sync.tally import Tally
 
@@ -233,7 +234,7 @@ class SyncRun:
                 loop.call(current.finish(), self._check_while_waiting)
                 self._check_overrun()
             except BaseException:
-                loop.call(current.abort(waiting))
+                loop.call(current.abort())
                 raise
             finally:
                 loop.call(current.close())

@@ -17,6 +17,17 @@ OUTCOMES: tuple[Outcome, ...] = ("updated", "created", "unchanged", "skipped", "
 #: Reason for which fields of a row are held back -> what the row counts as, too.
 HELD_BACK = {"consent_withdrawn": "consent_kept"}
 
+#: What ended a run early, by the name of the exception's class; other names are shown as they are.
+_ENDS = {
+    "max_changes": "more would change than max_changes allows",
+    "EnvokeAuthError": "Envoke rejected the credentials",
+    "EnvokeTransientError": "Envoke could not be reached or did not respond properly",
+    "EnvokeQueryError": "the query failed",
+    "EnvokeConfigError": "the connection or an argument is invalid",
+    "EnvokeSyncError": "the run was stopped or could not go on",
+    "AirflowTaskTimeout": "the task's time was over",
+}
+
 _LABEL_WIDTH = 28  # of the table, unless a label is longer
 
 
@@ -46,7 +57,7 @@ class SyncReport:
     """
     The result of a run. It holds no personal data.
 
-    :param rows: rows read: the sum of the five counts that follow.
+    :param rows: rows with an outcome: the sum of the five counts that follow.
     :param reasons: reason code -> how many rows were rejected for it.
     :param skipped_reasons: reason code -> how many rows were skipped for it.
     :param fields: field -> how many contacts it was changed in, or would be with ``plan_only``.
@@ -58,7 +69,8 @@ class SyncReport:
     :param rows_per_second: rows read, divided by ``seconds``.
     :param plan_only: whether nothing was written; ``updated`` and ``created`` then say what would be.
     :param stopped: why the run ended early, or ``""``.
-    :param not_reached: rows that were read too, but have none of the five outcomes, because the run ended early.
+    :param not_reached: rows that were read too, but have none of the five outcomes, because the run ended before
+        their write was begun. ``rows`` and ``not_reached`` together are all rows that were read.
     :param consent_kept: rows whose consent, or its description, was not written because the person has revoked
         consent or reported spam. They are counted as what became of the rest of them, too.
     """
@@ -104,7 +116,8 @@ class SyncReport:
         if self.read_by == "pages":
             lines.append("read page by page: the service refuses to look up many contacts at once")
         if self.stopped:
-            lines.append(f"stopped early: {self.stopped}")
+            end = _ENDS.get(self.stopped)
+            lines.append(f"stopped early: {f'{end} ({self.stopped})' if end else self.stopped}")
         return "\n".join(lines)
 
     def _entries(self, verb: str) -> Iterator[tuple[str, int, str]]:
@@ -112,7 +125,9 @@ class SyncReport:
         reasons = {"skipped": self.skipped_reasons, "rejected": self.reasons}
         yield "rows read", self.rows + self.not_reached, ""
         if self.not_reached:
-            yield "not reached", self.not_reached, "the run ended before these rows; run it again"
+            yield "not reached", self.not_reached, "the run ended before these rows; nothing is wrong with them"
+        if not self.rows:
+            return
         for outcome in OUTCOMES:
             prefix = verb if outcome in ("updated", "created") else ""
             yield prefix + outcome, getattr(self, outcome), ""

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import time
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_envoke.client.bulk import BulkClient
 from airflow_provider_envoke.envoke.messages import Violation
-from airflow_provider_envoke.exceptions import EnvokeError, EnvokeNotFoundError, EnvokeTransientError
+from airflow_provider_envoke.exceptions import EnvokeNotFoundError, EnvokeTransientError
 from airflow_provider_envoke.sync.compare import Decision, compare, missing_contact, reject
 from airflow_provider_envoke.sync.contacts import ContactReader
 from airflow_provider_envoke.sync.guards import Guards
+from airflow_provider_envoke.sync.progress import log_progress
 from airflow_provider_envoke.sync.report import HELD_BACK, Reject
 from airflow_provider_envoke.sync.rows import RowReader
 from airflow_provider_envoke.sync.tally import OUTCOME_OF, Tally
@@ -32,18 +30,21 @@ if TYPE_CHECKING:
 #: After this many requests in a row without an answer, each after all its retries, the service counts as down.
 MAX_UNANSWERED = 20
 
-PROGRESS_EVERY_S = 5.0
-
-log = logging.getLogger(__name__)
-
-_STOPPED = reject(Violation("", "stopped", "the run ended before this row was confirmed; run it again"))
+_STOPPED = reject(
+    Violation(
+        "",
+        "stopped",
+        "the run ended while this row was being written; it is not known whether it arrived; run again",
+    )
+)
 
 
 class SyncPass:
     """
     One pass over the rows; with ``plan_only`` it writes nothing. All of it runs on one event loop.
 
-    Its state: the batches under way, the rows without an outcome, the counts, and what stopped the pass.
+    Its state: the batches under way, the rows without an outcome, those of them whose write may have arrived or
+    whose requests had no answer, the counts, and what stopped the pass.
 
     :param on_unwritten: called with each row that is rejected or skipped, or of which fields are held back.
     :param only: the pass is about the rows for which this returns true; the others are not even counted.
@@ -72,6 +73,9 @@ class SyncPass:
         self._guards = Guards(options, scan)
         self._batches: set[asyncio.Task[None]] = set()
         self._unconfirmed: dict[int, DesiredContact] = {}
+        self._in_doubt: set[int] = set()
+        self._unanswered: list[tuple[DesiredContact, Decision]] = []
+        self._successes = 0  # when the last of them had no answer
         self._taking = asyncio.Lock()
         self._stopping = False
         self._failure: BaseException | None = None
@@ -116,16 +120,18 @@ class SyncPass:
     async def open(self) -> None:
         """Open the connections, and begin to log the progress."""
         await self._client.__aenter__()
-        self._progress = asyncio.create_task(_log_progress(self.tally, self._total_rows))
+        self._progress = asyncio.create_task(log_progress(self.tally, self._total_rows))
 
     async def take(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Start the rows' batches when there is room for them. Raises what stopped the pass, if something did."""
         async with self._taking:
             for batch in self._batches_of(rows):
+                if self._is_ending:
+                    break
                 if batch.needs_drain:
                     await self._drain()
                 await self._client.throttle.wait_for_room()
-                if not (self._stopping or self._failure):
+                if not self._is_ending:
                     task = asyncio.create_task(self.run_batch(batch))
                     self._batches.add(task)
                     task.add_done_callback(self._end_batch)
@@ -135,23 +141,29 @@ class SyncPass:
         """Wait for all batches. Raises what stopped the pass, if something did."""
         await self._drain()
         self._raise_failure()
+        self._reject_unanswered()
+        self._raise_failure()
 
-    async def abort(self, unfinished: Sequence[Mapping[str, Any]]) -> None:
+    async def abort(self) -> None:
         """
-        Stop all batches; rows without an outcome are rejected as ``stopped``.
+        Stop all batches.
 
-        :param unfinished: rows that were read and not taken yet.
+        Of the rows without an outcome, those whose write may have arrived are rejected; all others count as not
+        reached: nothing is wrong with them, and nothing was done.
         """
         self._stopping = True
         for task in self._batches:
             task.cancel()
         await self._drain()
-        async with self._taking:
-            with suppress(EnvokeError):  # rows that cannot be read any more count as not reached
-                for _ in self._batches_of(unfinished):
-                    pass
-        for desired in list(self._unconfirmed.values()):
-            self._count(desired, _STOPPED)
+        async with self._taking:  # a batch that is being taken is complete then
+            pass
+        outcomes = {desired.row: outcome for desired, outcome in self._unanswered}
+        for row, desired in list(self._unconfirmed.items()):
+            if row in self._in_doubt:
+                self._count(desired, outcomes.get(row, _STOPPED))
+        self.tally.rows -= len(self._unconfirmed)
+        self.tally.unanswered = 0
+        self._unconfirmed.clear()
 
     async def close(self) -> None:
         """Close the connections and delete the temporary files."""
@@ -160,6 +172,10 @@ class SyncPass:
         self._rows.close()
         self._guards.close()
         self._contacts.close()
+
+    @property
+    def _is_ending(self) -> bool:
+        return self._stopping or self._failure is not None
 
     @property
     def requests(self) -> Counter[str]:
@@ -193,13 +209,16 @@ class SyncPass:
             await self._write_and_count(desired, decision)
 
     async def _write_and_count(self, desired: DesiredContact, decision: Decision) -> None:
+        def in_doubt(doubtful: bool) -> None:
+            (self._in_doubt.add if doubtful else self._in_doubt.discard)(desired.row)
+
         try:
             try:
-                outcome = await write(self._client, desired, decision, self._options)
+                outcome = await write(self._client, desired, decision, self._options, in_doubt)
             except EnvokeNotFoundError:  # it was not read, or somebody has deleted it since
                 outcome = missing_contact(desired, self._options)
                 if outcome.writes:
-                    outcome = await write(self._client, desired, outcome, self._options)
+                    outcome = await write(self._client, desired, outcome, self._options, in_doubt)
         except EnvokeTransientError as error:
             self._count_unanswered([desired], error)
         else:
@@ -208,13 +227,25 @@ class SyncPass:
     def _count_unanswered(self, rows: Sequence[DesiredContact], error: EnvokeTransientError) -> None:
         if self._client.unanswered >= MAX_UNANSWERED:
             raise error
-        for desired in rows:
+        if self._client.successes > self._successes:  # the service was not down
+            self._reject_unanswered()
+        self._successes = self._client.successes
+        outcome = reject(Violation("", "no_answer", str(error)))
+        self._unanswered += [(desired, outcome) for desired in rows]
+        self.tally.unanswered = len(self._unanswered)
+
+    def _reject_unanswered(self) -> None:
+        """Reject the rows that had no answer. Until then, the run may end because the service is down."""
+        for desired, outcome in self._unanswered:
             if self._only is not None:  # who gets the address is not known, so no other row may get it
                 self._scan.claim_email(desired)
-            self._count(desired, reject(Violation("", "no_answer", str(error))))
+            self._count(desired, outcome)
+        self._unanswered.clear()
+        self.tally.unanswered = 0
 
     def _count(self, desired: DesiredContact, outcome: Decision) -> None:
         self._unconfirmed.pop(desired.row, None)
+        self._in_doubt.discard(desired.row)
         self.tally.add(outcome, row=desired.row, examples=self._options.plan_only)
         if outcome.action in ("reject", "skip"):
             violation = Violation(outcome.field, outcome.reason, outcome.message)
@@ -260,21 +291,3 @@ class SyncPass:
     def _raise_failure(self) -> None:
         if self._failure is not None:
             raise self._failure
-
-
-async def _log_progress(tally: Tally, total_rows: int | None) -> None:
-    """Log the progress every few seconds until cancelled."""
-    start_s = time.monotonic()
-    while True:
-        await asyncio.sleep(PROGRESS_EVERY_S)
-        log.info("%s", describe_progress(tally, total_rows, time.monotonic() - start_s))
-
-
-def describe_progress(tally: Tally, total_rows: int | None, seconds: float) -> str:
-    """Return how many rows are done after some seconds, how many were rejected, and how long the rest takes."""
-    per_second = tally.done / seconds
-    of = f" of {total_rows}" if total_rows is not None else ""
-    text = f"{tally.done}{of} rows done, {per_second:.0f} rows/s, {tally.outcomes['rejected']} rejected"
-    if total_rows is not None and per_second:
-        text += f", about {max(0, total_rows - tally.done) / per_second:.0f} s left"
-    return text

@@ -26,10 +26,15 @@ _shown_name = lru_cache(maxsize=256)(shown_name)  # rows repeat the same names
 
 
 class Tally:
-    """Counts outcomes while a run goes on. Its attributes are its state."""
+    """
+    Counts outcomes while a run goes on. Its attributes are its state.
+
+    ``unanswered`` counts rows without an outcome so far, because their requests had no answer.
+    """
 
     def __init__(self) -> None:
         self.rows = 0
+        self.unanswered = 0
         self.outcomes: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
         self.skipped_reasons: Counter[str] = Counter()

@@ -18,16 +18,25 @@ from airflow_provider_envoke.sync.guards import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from airflow_provider_envoke.client.bulk import BulkClient
     from airflow_provider_envoke.envoke.requests import Request
     from airflow_provider_envoke.sync.compare import DesiredContact
     from airflow_provider_envoke.sync.options import SyncOptions
 
 
-async def write(client: BulkClient, desired: DesiredContact, decision: Decision, options: SyncOptions) -> Decision:
+async def write(
+    client: BulkClient,
+    desired: DesiredContact,
+    decision: Decision,
+    options: SyncOptions,
+    in_doubt: Callable[[bool], None],
+) -> Decision:
     """
     Send an update or a creation, and return the row's outcome.
 
+    :param in_doubt: is told whether the service may have the write; see :meth:`BulkClient.send`.
     :raises EnvokeNotFoundError: if the contact to update does not exist.
     :raises EnvokeAuthError: if the credentials are rejected.
     :raises EnvokeTransientError: if there is no usable answer after all retries.
@@ -37,7 +46,7 @@ async def write(client: BulkClient, desired: DesiredContact, decision: Decision,
             decision = await _look_again(client, desired, decision, options)
             if not decision.writes:
                 return decision
-        await client.send(_request(desired, decision, options))
+        await client.send(_request(desired, decision, options), in_doubt)
     except EnvokeRejectedError as error:
         return reject(Violation("", "refused", str(error)), decision.current)
     except EnvokeNotFoundError as error:

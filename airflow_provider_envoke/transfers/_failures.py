@@ -11,8 +11,16 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_envoke.envoke.messages import mask_emails, quoted
-from airflow_provider_envoke.exceptions import EnvokeSyncError
-from airflow_provider_envoke.transfers._drivers import MYSQL, POSTGRESQL, drivers_of
+from airflow_provider_envoke.exceptions import EnvokeQueryError, EnvokeSyncError
+from airflow_provider_envoke.transfers._driver_errors import (
+    class_names,
+    is_permanent,
+    is_wrong_login,
+    number_of,
+    packages_of,
+    state_of,
+)
+from airflow_provider_envoke.transfers._drivers import MYSQL, POSTGRESQL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +30,6 @@ _MAX_DRIVER_CHARS = 500
 # From the first quotation mark to the end: a value may contain marks, or go on in the next line.
 _QUOTED = re.compile(r"""(?<!\w)\w?['"«„“].*|\(.*\)=\(.*\)""")
 
-_SQLSTATE = re.compile(r"[0-9A-Z]{5}")
 #: Classes of SQLSTATE: connection, login, unknown database or schema, statement, and the server's interventions.
 _NAMING_STATES = ("08", "28", "3D", "3F", "42", "57")
 #: MySQL's error numbers for the same, which some drivers have instead; from 2000 on they are the client's.
@@ -53,20 +60,25 @@ def query_failed(
     error: BaseException, conn_id: str, statements: Sequence[str], parameters: Any, count: int | None
 ) -> EnvokeSyncError:
     """
-    Return the error to raise. It is not to be chained to the driver's, which may quote a row.
+    Return the error to raise: an EnvokeQueryError if the query itself is at fault.
+
+    It is not to be chained to the driver's, which may quote a row.
 
     :param count: how many rows were read; ``None`` if the connection could not be opened.
     """
     when = f"after {count} rows" if count else "before its first row"
     is_of_parameters = bool(parameters) and count == 0 and _is_about_placeholders(error)
-    shows_names = _shows_names(error) or (is_of_parameters and _drivers(error) == {"builtins"})
+    shows_names = _shows_names(error) or (is_of_parameters and packages_of(error) == {"builtins"})
     hints = _hints(error, statements, is_of_parameters=is_of_parameters)
+    permanent = is_permanent(error) or (is_of_parameters and packages_of(error) == {"builtins"})
     if count is None:  # no statement ran
-        shows_names, hints = True, []
-    return EnvokeSyncError(
-        f"The query of the connection {quoted(conn_id)} (sql_conn_id) failed {when} with {type(error).__name__}"
-        f"{_text_without_values(error, shows_names=shows_names)}. Nothing was sent to Envoke. "
-        + " ".join(["Fix the query or the database and run again.", *hints])
+        shows_names, hints, permanent = True, [], is_wrong_login(error)
+    kind = EnvokeQueryError if permanent else EnvokeSyncError
+    advice = "Fix the query or the database" if permanent else "This may be temporary. Check the database"
+    return kind(
+        f"The query failed {when} with {type(error).__name__}"
+        f"{_text_without_values(error, shows_names=shows_names)}. The connection is {quoted(conn_id)} "
+        "(sql_conn_id). Nothing was sent to Envoke. " + " ".join([f"{advice} and run again.", *hints])
     )
 
 
@@ -92,8 +104,8 @@ def _is_raised(error: BaseException, text: str) -> bool:
     """Whether the text is one of the user's, which may contain values that are not quoted."""
     function = getattr(getattr(error, "diag", None), "source_function", None)
     return (
-        _state(error).startswith(_RAISED_STATES)
-        or _number(error) == _RAISED_NUMBER
+        state_of(error).startswith(_RAISED_STATES)
+        or number_of(error) == _RAISED_NUMBER
         or function in _RAISED_BY_POSTGRESQL
         or getattr(error, "sqlite_errorname", None) == "SQLITE_CONSTRAINT_TRIGGER"
         or type(error).__name__ == "InvalidInputException"  # DuckDB's error() has no other sign
@@ -103,30 +115,13 @@ def _is_raised(error: BaseException, text: str) -> bool:
 
 def _shows_names(error: BaseException) -> bool:
     """Whether the statement or the connection is at fault, so that quoted words are names."""
-    state, drivers = _state(error), _drivers(error)
-    if state.startswith(_NAMING_STATES) or _number(error) in _NAMING_NUMBERS:
+    state, drivers = state_of(error), packages_of(error)
+    if state.startswith(_NAMING_STATES) or number_of(error) in _NAMING_NUMBERS:
         return True
-    classes = {kind.__name__ for kind in type(error).__mro__}
+    classes = class_names(error)
     if not state and any(classes & _NAMING_CLASSES.get(driver, frozenset()) for driver in drivers):
         return True
     return "sqlite3" in drivers and bool(_NAMING_TEXTS_OF_SQLITE.match(str(error)))
-
-
-def _state(error: BaseException) -> str:
-    """Return the SQLSTATE, or ``""`` if the error has none. Errors of ODBC have it as their first argument."""
-    found = (getattr(error, "sqlstate", None), getattr(error, "pgcode", None), *error.args[:1])
-    return next((each for each in found if isinstance(each, str) and _SQLSTATE.fullmatch(each)), "")
-
-
-def _number(error: BaseException) -> int | None:
-    """Return MySQL's error number."""
-    number = error.args[0] if _drivers(error) & MYSQL and error.args else None
-    return number if isinstance(number, int) else None
-
-
-def _drivers(error: BaseException) -> set[str]:
-    """Return the packages of an error's classes; of Python's own errors only ``builtins``."""
-    return (drivers_of(error) - {"builtins"}) or {"builtins"}
 
 
 # What to look at first
@@ -136,14 +131,14 @@ def _is_about_placeholders(error: BaseException) -> bool:
     # A placeholder of another style, such as ?, is a syntax error.
     if isinstance(error, KeyError | TypeError | IndexError) or _is_syntax_error(error):
         return True
-    classes = {kind.__name__ for kind in type(error).__mro__}
+    classes = class_names(error)
     return bool(classes & {"ProgrammingError", "OperationalError", "ValueError"}) and bool(
         _PLACEHOLDERS.search(str(error))
     )
 
 
 def _is_syntax_error(error: BaseException) -> bool:
-    code = _number(error) or _state(error)
+    code = number_of(error) or state_of(error)
     return code in _SYNTAX_ERROR_CODES if code else bool(_SYNTAX_ERROR.search(str(error)))
 
 
@@ -158,6 +153,6 @@ def _hints(error: BaseException, statements: Sequence[str], *, is_of_parameters:
         return hints
     if any(";" in statement.strip().rstrip("; \n") for statement in statements):
         hints.append("If sql has several statements, set split_statements=True.")
-    if _drivers(error) & POSTGRESQL and not _SELECT.match(statements[-1]):
+    if packages_of(error) & POSTGRESQL and not _SELECT.match(statements[-1]):
         hints.append("On PostgreSQL the query must be SELECT, VALUES or WITH; other statements can run before it.")
     return hints

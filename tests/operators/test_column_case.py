@@ -6,11 +6,12 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_envoke.operators.envoke import EnvokeSyncContactsOperator
 from airflow_provider_envoke.transfers.sql_to_envoke import SqlToEnvokeOperator
 from tests.support.contacts import contacts
-from tests.support.tasks import context
+from tests.support.tasks import context, whole_error
 from tests.support.updates import update
 
 if TYPE_CHECKING:
@@ -63,9 +64,10 @@ def test_the_key_is_found_in_any_case(key: Any, sandbox: Sandbox) -> None:
 def test_two_columns_of_one_field_are_rejected(sandbox: Sandbox) -> None:
     rows = [{**ROW, "Email": "p1@example.com"}]
 
-    with pytest.raises(Exception, match=r"email: the columns 'EMAIL' and 'Email'"):
+    with pytest.raises(AirflowFailException) as caught:
         EnvokeSyncContactsOperator(task_id="t", rows=rows).execute(context())
 
+    assert "email: the columns 'EMAIL' and 'Email'" in str(whole_error(caught.value))
     assert sandbox.requests == []
 
 

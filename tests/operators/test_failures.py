@@ -24,6 +24,7 @@ from airflow_provider_envoke.sync import EnvokeConfig
 from tests.support import faulty_server as faults
 from tests.support.faulty_server import FaultyServer, answer, tls_serving
 from tests.support.sync_runs import sync
+from tests.support.tasks import whole_error
 from tests.support.updates import update, update_in_dag
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def error_of_update(url: str, monkeypatch: pytest.MonkeyPatch) -> BaseException:
     monkeypatch.setenv("AIRFLOW_CONN_ENVOKE_DEFAULT", json.dumps(connection))
     with pytest.raises((EnvokeTransientError, AirflowFailException)) as caught:
         update(payload=ROW)
-    return caught.value.__cause__ if isinstance(caught.value, AirflowFailException) else caught.value
+    return whole_error(caught.value)
 
 
 def outcome_of_sync(url: str) -> tuple[str, str]:

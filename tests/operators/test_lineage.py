@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseHook
 
-from airflow_provider_envoke.exceptions import EnvokeSyncError
 from airflow_provider_envoke.operators._lineage import query_tables
 from airflow_provider_envoke.operators.envoke import EnvokeSyncContactsOperator, EnvokeUpdateContactOperator
 from airflow_provider_envoke.transfers.sql_to_envoke import SqlToEnvokeOperator
@@ -151,7 +150,7 @@ NOBODY = {"email": "nobody@example.com", "city": "Laval"}
     ("arguments", "error", "writes"),
     [
         ({"rows": ROWS}, None, True),
-        ({"rows": [*ROWS, NOBODY]}, EnvokeSyncError, True),
+        ({"rows": [*ROWS, NOBODY]}, AirflowFailException, True),
         ({"rows": ROWS, "max_changes": 0}, AirflowFailException, False),
     ],
     ids=["success", "a row rejected", "too many changes"],

@@ -13,7 +13,7 @@ from airflow_provider_envoke.envoke.requests import REMOTE_ID_WARNING
 from airflow_provider_envoke.operators.envoke import EnvokeSyncContactsOperator, EnvokeUpdateContactOperator
 from airflow_provider_envoke.sandbox.thread import Sandbox
 from airflow_provider_envoke.sync.compare import Decision
-from airflow_provider_envoke.sync.run import describe_progress
+from airflow_provider_envoke.sync.progress import describe_progress
 from tests.support.contacts import ANA, BO, CY
 from tests.support.faulty_server import UPDATED, FaultyServer, answer
 from tests.support.reports import tally

@@ -15,7 +15,6 @@ from airflow.providers.common.compat.sdk import (
     AssetAlias,
 )
 
-from airflow_provider_envoke.exceptions import EnvokeSyncError
 from airflow_provider_envoke.operators.envoke import EnvokeSyncContactsOperator, EnvokeUpdateContactOperator
 from airflow_provider_envoke.transfers.sql_to_envoke import SqlToEnvokeOperator
 from tests.support.airflow import result, states
@@ -57,8 +56,12 @@ def empty_warehouse(warehouse: Callable[..., None]) -> None:
 
 # Name -> a function that makes a task, the exception that ends it, the action or reason in its result.
 ENDED: dict[str, tuple[Callable[..., Any], type[Exception], Any]] = {
-    "rows: too many rejects": (lambda **more: rows_task(UNKNOWN, **more), EnvokeSyncError, {"not_found": 1}),
-    "query: too many rejects": (lambda **more: query_task(UNKNOWN, **more), EnvokeSyncError, {"not_found": 1}),
+    "rows: too many rejects": (
+        lambda **more: rows_task(UNKNOWN, **more), AirflowFailException, {"not_found": 1},
+    ),
+    "query: too many rejects": (
+        lambda **more: query_task(UNKNOWN, **more), AirflowFailException, {"not_found": 1},
+    ),
     "rows: too many changes": (
         lambda **more: rows_task(CHANGED, max_changes=0, **more), AirflowFailException, {},
     ),

@@ -164,6 +164,6 @@ def test_a_row_that_is_no_dict_fails_the_task_for_good(sandbox: Sandbox) -> None
     with pytest.raises(AirflowFailException) as caught:
         EnvokeSyncContactsOperator(task_id="t", rows=iter([*ROWS, ("p3@example.com", "Lévis")])).execute(context())
 
-    assert isinstance(caught.value.__cause__, EnvokeDataError)
+    assert isinstance(caught.value.__context__, EnvokeDataError)
     assert "tuple" in str(caught.value)
     assert sandbox.requests == []

@@ -47,7 +47,7 @@ def test_a_withdrawn_consent_is_not_replaced_and_fails_the_task(
     with pytest.raises(AirflowFailException) as caught:
         update(payload=key | EXPRESS, on_withdrawn="reject", **arguments)
 
-    error = caught.value.__cause__
+    error = caught.value.__context__
     assert isinstance(error, EnvokeDataError)
     assert [violation[:2] for violation in error.violations] == [("consent_status", "consent_withdrawn")]
     check_message("update: consent withdrawn", str(error))

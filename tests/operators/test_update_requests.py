@@ -84,8 +84,11 @@ def test_an_unknown_contact_fails_the_task(sandbox: Sandbox, check_message: Call
     with pytest.raises(AirflowFailException) as caught:
         update(payload=UNKNOWN)
 
-    assert isinstance(caught.value.__cause__, EnvokeNotFoundError)
-    check_message("update: contact not found", str(caught.value))
+    assert isinstance(caught.value.__context__, EnvokeNotFoundError)
+    message = str(caught.value.__context__)
+    assert "on_missing='skip'" in message
+    assert "'create'" in message
+    check_message("update: contact not found", message)
     assert len(sandbox.contacts) == len(CONTACTS)
 
 
@@ -137,7 +140,7 @@ def test_an_unknown_remote_id_with_the_email_of_a_contact_creates_nothing(sandbo
     with pytest.raises(AirflowFailException) as caught:
         update(payload=payload, keyfield="remote_id", on_missing="create")
 
-    assert isinstance(caught.value.__cause__, EnvokeRejectedError)
+    assert isinstance(caught.value.__context__, EnvokeRejectedError)
     assert sandbox.contact(id=1)["remote_id"] == "R-1"
     assert len(sandbox.contacts) == len(CONTACTS)
 
@@ -148,8 +151,8 @@ def test_an_unknown_id_cannot_create_a_contact(
     with pytest.raises(AirflowFailException) as caught:
         update(payload={"email": "eve@example.com"}, contact_id=99, on_missing="create")
 
-    assert isinstance(caught.value.__cause__, EnvokeConfigError)
-    check_message("update: create by id", str(caught.value))
+    assert isinstance(caught.value.__context__, EnvokeConfigError)
+    check_message("update: create by id", str(caught.value.__context__))
     assert requests(sandbox) == [("PATCH", "/v1/contacts/99", "")]
 
 
@@ -164,7 +167,7 @@ def test_another_rejection_does_not_count_as_an_unknown_contact(on_missing: Any,
     with pytest.raises(AirflowFailException) as caught:
         update(payload={"id": 1, "email": "bo@example.com"}, on_missing=on_missing)
 
-    assert isinstance(caught.value.__cause__, EnvokeRejectedError)
+    assert isinstance(caught.value.__context__, EnvokeRejectedError)
     assert len(sandbox.requests) == 1
 
 

@@ -257,7 +257,7 @@ def test_messages_never_contain_values(row: dict[str, Any], rules: PayloadRules)
     try:
         payload = build(row, rules)
     except EnvokeDataError as error:
-        told = f"{error} {error.violations} {error.__cause__}"
+        told = f"{error} {error.violations} {error.__context__}"
         assert "marker" not in told
     else:
         assert set(payload) <= set(CONTACT_FIELDS)

@@ -49,9 +49,9 @@ class MessageSnapshot:
         self._placeholders = {
             re.escape(str(temporary)) + r"/[^/\s']+": "<folder>",
             r"(?<=127\.0\.0\.1:)\d+|(?<=localhost:)\d+": "<port>",
-            r"(?<=again in )\d+\.\d(?= s\b)": "<time>",
+            r"(?<= in )\d+\.\d(?= s\b)": "<time>",
             # What libraries say differs between their versions; the tests check the words that matter.
-            r"( failed (?:before its first row|after \d+ rows) with) .*?(?=\. Nothing)": r"\1 <error>",
+            r"( failed (?:before its first row|after \d+ rows) with) .*?(?=\. The connection is)": r"\1 <error>",
             r"(?<=cannot be written: ValueError: ).*(?=\. Choose)": "<error>",
         }
         self.expected = _read(path)

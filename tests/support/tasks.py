@@ -33,3 +33,8 @@ def context(**attributes: Any) -> dict[str, Any]:
     :param attributes: of the task instance, such as ``try_number``.
     """
     return {"ti": TaskInstance(**attributes), "outlet_events": OutletEvents()}
+
+
+def whole_error(ended: BaseException) -> BaseException:
+    """Return the exception with the whole message, which a task ends with a short sentence instead."""
+    return ended if ended.__context__ is None else ended.__context__

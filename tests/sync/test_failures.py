@@ -15,11 +15,14 @@ from airflow_provider_envoke.exceptions import (
     EnvokeTransientError,
 )
 from airflow_provider_envoke.sandbox.thread import Sandbox
-from airflow_provider_envoke.sync import SyncOptions, SyncRun
+from airflow_provider_envoke.sync import EnvokeConfig, SyncOptions, SyncRun
 from airflow_provider_envoke.sync.duplicates import temporary_database
 from airflow_provider_envoke.sync.run import MAX_UNANSWERED
+from tests.support import faulty_server as faults
 from tests.support.contacts import EXPRESS, contacts
+from tests.support.faulty_server import FaultyServer
 from tests.support.sync_runs import WatchedRows, config_of, patches, sync
+from tests.support.threads import once
 
 if TYPE_CHECKING:
     import sqlite3
@@ -73,20 +76,36 @@ def test_rejected_credentials_stop_the_run_after_two_requests(envoke_sandbox: Sa
 
     report = run.report()
     assert envoke_sandbox.stats["requests"] == 2  # the first 401 may be temporary
-    assert report.reasons == {"stopped": report.rows}
-    assert report.rows == len(rejects)
+    assert (report.rows, rejects, report.reasons) == (0, [], {}), "nothing is wrong with the rows"
+    assert report.not_reached == 10_000
     assert report.stopped == "EnvokeAuthError"
 
 
 def test_a_service_that_is_down_stops_the_run_early() -> None:
     with Sandbox() as sandbox:
         config = config_of(sandbox)
-    run = SyncRun(config, SyncOptions(strategy="all"))
+    rejects: list[Any] = []
+    run = SyncRun(config, SyncOptions(strategy="all"), on_reject=rejects.append)
 
     with pytest.raises(EnvokeTransientError, match="refused the connection"):
         run.run(contacts(10_000))
 
-    assert run.report().reasons["no_answer"] < 20
+    assert (run.report().rows, run.report().not_reached, rejects) == (0, 10_000, [])
+
+
+def test_of_a_service_that_breaks_off_only_the_rows_that_it_may_have_are_rejected() -> None:
+    rejects: list[Any] = []
+    with FaultyServer(faults.reset_after_reading) as server:
+        config = EnvokeConfig("an-id", "a-key", server.url, max_retries=0)
+        run = SyncRun(config, SyncOptions(strategy="all"), on_reject=rejects.append)
+        with pytest.raises(EnvokeTransientError):
+            run.run(contacts(500))
+
+    report, sent = run.report(), len(server.requests)
+    assert report.rows == report.rejected == len(rejects)
+    assert 0 <= report.rows - sent <= 1, "one may be sent and not received"
+    assert report.rows + report.not_reached == 500
+    assert all("not known" in reject.message for reject in rejects)
 
 
 def test_a_read_that_fails_rejects_only_its_own_rows() -> None:
@@ -121,25 +140,27 @@ def test_an_interrupted_run_reports_what_was_done_and_the_next_one_finishes(envo
     report = run.report()
     second, _ = sync(envoke_sandbox, wanted)
 
-    assert report.rows == 350
-    assert report.updated + report.rejected == 350
+    assert report.rows + report.not_reached == 500
+    assert report.updated + report.rejected == report.rows
     assert set(report.reasons) <= {"stopped"}
     assert second.updated + second.unchanged == 500
     assert {contact["city"] for contact in envoke_sandbox.contacts} == {"Québec"}
 
 
-def test_a_cancelled_run_stops_soon_and_reports() -> None:
+def test_a_cancelled_run_stops_soon_and_rejects_only_what_is_under_way() -> None:
+    rejects: list[Any] = []
     with Sandbox(contacts(500), latency_s=30) as sandbox:
-        run = SyncRun(config_of(sandbox), SyncOptions(strategy="all"))
+        run = SyncRun(config_of(sandbox), SyncOptions(strategy="all"), on_reject=rejects.append)
 
-        def cancel(number: int) -> None:
-            if number == 150:
-                run.cancel()
+        with (
+            once("a write to arrive", lambda: sandbox.stats["in_flight"] > 0, run.cancel),
+            pytest.raises(EnvokeSyncError, match="stopped"),
+        ):
+            run.run(contacts(500))
 
-        with pytest.raises(EnvokeSyncError, match="stopped"):
-            run.run(WatchedRows(contacts(500), cancel))
-
-        assert run.report().reasons == {"stopped": run.report().rows}
+    report = run.report()
+    assert (report.rows, report.reasons, report.not_reached) == (1, {"stopped": 1}, 499), "the first is sent alone"
+    assert [(reject.row, reject.reason) for reject in rejects] == [(1, "stopped")]
 
 
 def test_a_contact_that_is_deleted_after_the_read_is_reported() -> None:

@@ -86,7 +86,7 @@ def outcome_of_update(row: dict[str, Any], keyfield: str, consent_guard: bool) -
     try:
         return update(payload=row, keyfield=keyfield, **arguments)["action"]
     except AirflowFailException as error:
-        ((_, reason, _),) = error.__cause__.violations  # type: ignore[union-attr]
+        ((_, reason, _),) = error.__context__.violations  # type: ignore[union-attr]
         return reason
 
 

@@ -114,6 +114,7 @@ def check_stopped(sandbox: Sandbox, report: dict[str, Any]) -> None:
     counts = [report[name] for name in ("unchanged", "skipped", "rejected")]
     assert report["stopped"]
     assert report["rows"] == done + sum(counts)
+    assert report["rows"] + report["not_reached"] in (0, COUNT), "0 if it was stopped while it read the rows"
     assert report["reasons"] in ({}, {"stopped": report["rejected"]})
     assert done <= len([contact for contact in sandbox.contacts if contact["city"] == "Québec"])
 

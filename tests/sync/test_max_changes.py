@@ -168,7 +168,7 @@ def test_a_run_cancelled_while_it_plans_writes_nothing_and_reports_the_plan(sand
         run.run(WatchedRows(ROWS, lambda _: run.cancel()))
 
     report = run.report()
-    assert (report.rows, report.plan_only, report.stopped) == (10, True, "EnvokeSyncError")
+    assert (report.not_reached, report.plan_only, report.stopped) == (10, True, "EnvokeSyncError")
     assert patches(sandbox) == []
 
 

@@ -27,7 +27,7 @@ def outcome(sandbox: Sandbox, way: str, row: dict[str, Any], on_missing: str, mo
         try:
             return update(payload=row, keyfield="remote_id", on_missing=on_missing)["action"]
         except AirflowFailException as error:
-            return error.__cause__.violations[0][1]  # type: ignore[union-attr]
+            return error.__context__.violations[0][1]  # type: ignore[union-attr]
     options = {"keyfield": "remote_id", "strategy": way, "on_missing": on_missing}
     report, rejects = sync(sandbox, [row], **options)
     return rejects[0].reason if rejects else "updated" if report.updated else "created"

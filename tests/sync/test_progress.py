@@ -7,9 +7,9 @@ import time
 from typing import TYPE_CHECKING
 
 from airflow_provider_envoke.sandbox.thread import Sandbox
-from airflow_provider_envoke.sync import run
+from airflow_provider_envoke.sync import progress
 from airflow_provider_envoke.sync.compare import Decision
-from airflow_provider_envoke.sync.run import describe_progress
+from airflow_provider_envoke.sync.progress import describe_progress
 from airflow_provider_envoke.sync.tally import Tally
 from tests.support.contacts import contacts
 from tests.support.sync_runs import WatchedRows, sync
@@ -34,7 +34,7 @@ def test_the_progress_counts_rows_with_an_outcome_and_estimates_the_rest() -> No
 
 
 def test_a_run_logs_its_progress(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    monkeypatch.setattr(run, "PROGRESS_EVERY_S", 0.01)
+    monkeypatch.setattr(progress, "PROGRESS_EVERY_S", 0.01)
     people = contacts(120)
     with Sandbox(people, latency_s=0.02) as sandbox, caplog.at_level("INFO"):
 

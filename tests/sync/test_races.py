@@ -24,8 +24,8 @@ def after_the_first_page(monkeypatch: pytest.MonkeyPatch, then: Callable[[], Non
     """Let something happen once, after the first request was answered."""
     send, calls = BulkClient.send, []
 
-    async def wrapped(self: BulkClient, request: Request) -> Any:
-        answer = await send(self, request)
+    async def wrapped(self: BulkClient, request: Request, *more: Any) -> Any:
+        answer = await send(self, request, *more)
         if not calls:
             calls.append(1)
             then()

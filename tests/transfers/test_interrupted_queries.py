@@ -14,7 +14,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowTaskTimeout, BaseHook, timeout
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowTaskTimeout, BaseHook, timeout
 
 from airflow_provider_envoke.exceptions import EnvokeSyncError
 from airflow_provider_envoke.sandbox.thread import Sandbox
@@ -184,10 +184,11 @@ def test_a_query_that_fails_halfway_sends_nothing(sandbox: Sandbox, warehouse: C
     fails = "CASE WHEN plan = 2400 THEN abs(-9223372036854775807 - 1) ELSE city END AS city"
     task, run = operator([f"SELECT email, {fails} FROM customers"]), context()
 
-    with pytest.raises(EnvokeSyncError, match="after 2000 rows with OperationalError: integer overflow"):
+    with pytest.raises(AirflowFailException, match="after 2000 rows with OperationalError: integer overflow"):
         task.execute(run)
 
-    check_nothing_was_done(run, sandbox, "EnvokeSyncError")
+    check_nothing_was_done(run, sandbox, "EnvokeQueryError")
+    assert run["ti"].pushed["return_value"]["not_reached"] == 2_000
 
 
 def test_a_session_that_the_database_ends_sends_nothing(sandbox: Sandbox, session: SlowSession) -> None:
