@@ -6,7 +6,7 @@ import logging
 from contextlib import contextmanager
 from datetime import timedelta
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from airflow.providers.common.compat.sdk import AirflowFailException
@@ -85,6 +85,11 @@ def check_rejects(report: SyncReport, max_rejects: float, path: str, first: Iter
         f"max_rejects={max_rejects} allows. {where}{others} Running again is safe.{examples}",
         report.as_dict(),
     )
+
+
+def set_result(context: Context, result: str) -> None:
+    """Put the result into the context as ``envoke_result``: Airflow renders ``map_index_template`` afterwards."""
+    cast("dict[str, Any]", context)["envoke_result"] = result
 
 
 def push_result(context: Context, task: Any, result: dict[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -10,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator
 
 from airflow_provider_envoke.envoke.fields import resolve_key
-from airflow_provider_envoke.envoke.messages import check_choice, describe, mask_emails
+from airflow_provider_envoke.envoke.messages import check_choice, describe
 from airflow_provider_envoke.envoke.requests import REMOTE_ID_WARNING, create_missing, update_contact
 from airflow_provider_envoke.exceptions import EnvokeConfigError, EnvokeDataError, EnvokeNotFoundError
 from airflow_provider_envoke.hooks.envoke import EnvokeHook
 from airflow_provider_envoke.operators._lineage import operator_lineage
-from airflow_provider_envoke.operators._outcome import count_update, fail_without_retry, push_result
+from airflow_provider_envoke.operators._outcome import count_update, fail_without_retry, push_result, set_result
 from airflow_provider_envoke.operators._sync import BaseEnvokeSyncOperator
 from airflow_provider_envoke.operators._templated import (
     check_rendered_nulls,
@@ -121,6 +120,7 @@ class EnvokeUpdateContactOperator(BaseOperator):
             outcome = result["action"]
         finally:
             count_update(outcome, time.monotonic() - started_s, self)
+            set_result(context, outcome)
         self._written = 0 if result["action"] == "skipped" else 1
         if result["action"] == "skipped":
             push_result(context, self, result)
@@ -129,11 +129,12 @@ class EnvokeUpdateContactOperator(BaseOperator):
         return result
 
     def dry_run(self) -> None:
-        """Log the request that would be sent, without credentials and with email addresses masked."""
+        """Log the request that would be sent, without credentials and with masked values."""
+        from airflow_provider_envoke.sync.preview import describe_request  # noqa: PLC0415 - only here
+
         payload, _ = self._build_payload()
         request = update_contact(payload, contact_id=self.contact_id, keyfield=self.keyfield)
-        self.log.info("Would send %s %s", request.method, mask_emails(request.target))
-        self.log.info("with the body %s", mask_emails(json.dumps(request.body, ensure_ascii=False, indent=2)))
+        self.log.info("Would send %s", describe_request(request))
 
     def get_openlineage_facets_on_complete(
         self,
@@ -255,11 +256,15 @@ class EnvokeSyncContactsOperator(BaseEnvokeSyncOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Bring the rows into Envoke, and return the report; see :meth:`BaseEnvokeSyncOperator.sync`."""
+        return self.sync(context, self.source_rows())
+
+    def source_rows(self) -> Iterable[Mapping[str, Any]]:
+        """Return the rows that the argument ``rows`` stands for."""
         with fail_without_retry():
             rows = read_rows(self.rows)
             if self._may_have_templates:
                 check_rendered_rows(rows)
-        return self.sync(context, rows)
+        return rows
 
 
 def rows_as_dicts(cursor: Any) -> list[dict[str, Any]]:

@@ -14,10 +14,11 @@ from airflow_provider_envoke.exceptions import EnvokeError, EnvokeNotFoundError,
 from airflow_provider_envoke.sync.compare import Decision, compare, missing_contact, reject
 from airflow_provider_envoke.sync.contacts import ContactReader
 from airflow_provider_envoke.sync.guards import Guards
+from airflow_provider_envoke.sync.preview import Preview
 from airflow_provider_envoke.sync.report import Reject
 from airflow_provider_envoke.sync.rows import RowReader
 from airflow_provider_envoke.sync.tally import OUTCOME_OF, Tally
-from airflow_provider_envoke.sync.write import write
+from airflow_provider_envoke.sync.write import request_of, write
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -43,7 +44,8 @@ class SyncPass:
     """
     One pass over the rows; with ``plan_only`` it writes nothing. All of it runs on one event loop.
 
-    Its state: the batches under way, the rows without an outcome, the counts, and what stopped the pass.
+    Its state: the batches under way, the rows without an outcome, the counts, the preview, and what stopped the
+    pass.
 
     :param on_unwritten: called with each row that is rejected or skipped.
     :param only: the pass is about the rows for which this returns true; the others are not even counted.
@@ -60,6 +62,7 @@ class SyncPass:
     ) -> None:
         self._options = options
         self.tally = Tally()
+        self.preview = Preview(options.preview)
         self._client = BulkClient(
             config, concurrency=options.concurrency, requests_per_second=options.requests_per_second
         )
@@ -216,6 +219,8 @@ class SyncPass:
     def _count(self, desired: DesiredContact, outcome: Decision) -> None:
         self._unconfirmed.pop(desired.row, None)
         self.tally.add(outcome, row=desired.row, examples=self._options.plan_only)
+        if outcome.writes and self.preview.wants(desired.row):
+            self.preview.add(desired.row, request_of(desired, outcome, self._options))
         if outcome.action in ("reject", "skip"):
             self._tell(desired, outcome)
 

@@ -28,7 +28,7 @@ async def write(client: BulkClient, desired: DesiredContact, decision: Decision,
     try:
         if options.consent_guard and await _is_withdrawn_now(client, desired, decision, options):
             return reject(CONSENT_WITHDRAWN, decision.current)
-        await client.send(_request(desired, decision, options))
+        await client.send(request_of(desired, decision, options))
     except EnvokeRejectedError as error:
         return reject(Violation("", "refused", str(error)), decision.current)
     except EnvokeNotFoundError as error:
@@ -56,7 +56,8 @@ async def _is_withdrawn_now(
     return False
 
 
-def _request(desired: DesiredContact, decision: Decision, options: SyncOptions) -> Request:
+def request_of(desired: DesiredContact, decision: Decision, options: SyncOptions) -> Request:
+    """Return the request that writes a row: the update of its contact, or the creation."""
     keyfield = options.keyfield
     if decision.action == "create":
         return create_missing(desired.payload, keyfield)
