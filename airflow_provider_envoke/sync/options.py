@@ -10,8 +10,7 @@ from airflow_provider_envoke.envoke.messages import check_choice, quoted
 from airflow_provider_envoke.exceptions import EnvokeConfigError
 from airflow_provider_envoke.payload.build import PayloadRules
 from airflow_provider_envoke.payload.mapping import FieldMap
-from airflow_provider_envoke.sync.limits import read_limit
-from airflow_provider_envoke.sync.preview import check_preview
+from airflow_provider_envoke.sync.limits import check_preview, read_limit
 
 Strategy = Literal["changed", "all"]
 OnMissing = Literal["reject", "skip", "create"]

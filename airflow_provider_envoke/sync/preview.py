@@ -6,27 +6,12 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_envoke.envoke.messages import masked_value, quoted, shown_name
-from airflow_provider_envoke.exceptions import EnvokeConfigError
+from airflow_provider_envoke.envoke.messages import masked_value, shown_name
 
 if TYPE_CHECKING:
     from airflow_provider_envoke.envoke.requests import Request
 
-MAX_PREVIEW = 100
-
 log = logging.getLogger(__name__)
-
-
-def check_preview(preview: object, unmasked: object) -> None:
-    """
-    Check the options of a preview.
-
-    :raises EnvokeConfigError: if one is invalid. A text such as "False" must not unmask anything.
-    """
-    if not (type(preview) is int and 0 <= preview <= MAX_PREVIEW):
-        raise EnvokeConfigError(f"preview must be a whole number from 0 to {MAX_PREVIEW}, not {quoted(preview)}.")
-    if not isinstance(unmasked, bool):
-        raise EnvokeConfigError(f"preview_unmasked must be True or False, not {quoted(unmasked)}.")
 
 
 class Preview:
