@@ -63,6 +63,7 @@ with DAG(
         on_overlong="truncate",
         requests_per_second=REQUESTS_PER_SECOND,
         pool="envoke",
+        map_index_template="shard {{ ti.map_index }}: {{ envoke_result | default('no result yet') }}",
         retries=2,  # without retries, a lost worker fails the run
     ).expand(sql=[SQL.format(shards=SHARDS, shard=shard) for shard in range(SHARDS)])
 

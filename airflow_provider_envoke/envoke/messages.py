@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _MAX_LISTED = 20
 _MAX_SHOWN_CHARS = 80
+_SHORTEST_SHOWN = 4
 
 # An email address in plain text or percent-encoded in a URL. The search starts at the beginning of a word only:
 # otherwise the time would grow with the square of the length of a long word without an address.
@@ -32,6 +33,16 @@ class Violation(NamedTuple):
 def mask_emails(text: str) -> str:
     """Mask the local part of every email address: ``jon@example.com`` becomes ``j***@example.com``."""
     return _EMAIL.sub(r"\1***\2\3", text)
+
+
+def masked_value(name: str, value: object) -> str:
+    """
+    Return the first letter of a value; of short values, custom fields and tags not even that ("no" or "yes").
+
+    :param name: the field, or ``GROUP.MEMBER`` for a custom field or tag.
+    """
+    text = str(value)
+    return f"{text[0]}***" if "." not in name and len(text) >= _SHORTEST_SHOWN else "***"
 
 
 def quoted(word: object) -> str:

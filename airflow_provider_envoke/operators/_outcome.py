@@ -6,7 +6,7 @@ import logging
 from contextlib import contextmanager
 from copy import copy
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from airflow.providers.common.compat.sdk import AirflowFailException
@@ -85,6 +85,11 @@ def check_rejects(report: SyncReport, max_rejects: float, path: str, first: Iter
     temporary = TEMPORARY_REASONS & report.reasons.keys()
     kind = EnvokeSyncError if temporary else EnvokeRowsError
     raise kind("\n".join(describe_rejects(report, max_rejects, path, first)), report.as_dict())
+
+
+def set_result(context: Context, result: str) -> None:
+    """Put the result into the context as ``envoke_result``: Airflow renders ``map_index_template`` afterwards."""
+    cast("dict[str, Any]", context)["envoke_result"] = result
 
 
 def push_result(context: Context, task: Any, result: dict[str, Any]) -> None:

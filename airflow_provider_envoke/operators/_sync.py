@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from airflow_provider_envoke.payload.mapping import UnknownColumns
     from airflow_provider_envoke.sync.options import OnDuplicate, OnMissing, OnWithdrawn, Strategy
     from airflow_provider_envoke.sync.report import Outcome
+
+_DRY_RUN_PREVIEW = 3
 
 
 class BaseEnvokeSyncOperator(BaseOperator):
@@ -70,6 +73,9 @@ class BaseEnvokeSyncOperator(BaseOperator):
     :param concurrency: how many requests are under way at once.
     :param requests_per_second: how many requests may start in a second; by default as the connection says.
     :param plan_only: read, compare and report what would change, but write nothing. (templated)
+    :param preview: how many requests to log that would be sent, up to 100: method, path and body, with masked
+        values. Above 0, nothing is written, as with ``plan_only``.
+    :param preview_unmasked: show the values whole, for a test account: the log then holds personal data.
     :param max_rejects: how many rows may be rejected before the task fails: a count (1 is one row), or a share
         below 1. (templated)
     :param max_changes: a circuit breaker: how many rows may change or create contacts, a count or a share below 1.
@@ -122,6 +128,8 @@ class BaseEnvokeSyncOperator(BaseOperator):
         concurrency: int = 8,
         requests_per_second: float | None = None,
         plan_only: bool | str = False,
+        preview: int = 0,
+        preview_unmasked: bool = False,
         max_rejects: float | str = 0,
         max_changes: float | str | None = None,
         rejects_path: str | None = None,
@@ -149,12 +157,33 @@ class BaseEnvokeSyncOperator(BaseOperator):
         self.concurrency = concurrency
         self.requests_per_second = requests_per_second
         self.plan_only = plan_only
+        self.preview = preview
+        self.preview_unmasked = preview_unmasked
         self.max_rejects = max_rejects
         self.max_changes = max_changes
         self.rejects_path = rejects_path
         self.rejects_include = rejects_include
         self.on_empty = on_empty
         self._task_run = TaskRun()
+
+    def source_rows(self) -> Iterable[Mapping[str, Any]]:
+        """
+        Return the rows to bring into Envoke.
+
+        :raises AirflowFailException: if they cannot be had, and a retry cannot help.
+        """
+        raise NotImplementedError
+
+    def dry_run(self) -> None:
+        """
+        Plan, and log the report and the first requests that would be sent: three, or as ``preview`` says.
+
+        Nothing is written, pushed or recorded, and there is no rejects file. It fails where :meth:`execute` would.
+        """
+        task = copy(self)
+        task.preview = self.preview or _DRY_RUN_PREVIEW
+        task._task_run = TaskRun()
+        task._task_run.sync(task, None, task.source_rows())
 
     def on_kill(self) -> None:
         """Stop the run, also one that has not begun yet; what was done so far is reported."""
@@ -208,5 +237,7 @@ class BaseEnvokeSyncOperator(BaseOperator):
             concurrency=self.concurrency,
             requests_per_second=self.requests_per_second,
             plan_only=read_switch("plan_only", self.plan_only),
+            preview=self.preview,
+            preview_unmasked=self.preview_unmasked,
             max_changes=None if self.max_changes is None else read_limit("max_changes", self.max_changes),
         )

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
-from copy import copy
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator
 
 from airflow_provider_envoke.envoke.fields import as_contact_id, resolve_key
-from airflow_provider_envoke.envoke.messages import check_choice, mask_emails
+from airflow_provider_envoke.envoke.messages import check_choice
 from airflow_provider_envoke.envoke.requests import REMOTE_ID_WARNING, create_missing, update_contact
 from airflow_provider_envoke.exceptions import EnvokeConfigError, EnvokeNotFoundError
 from airflow_provider_envoke.hooks.envoke import EnvokeHook
-from airflow_provider_envoke.operators._consent import guarded, rejection, unguarded
 from airflow_provider_envoke.operators._lineage import operator_lineage
-from airflow_provider_envoke.operators._outcome import count_update, fail_without_retry, push_result
+from airflow_provider_envoke.operators._outcome import count_update, fail_without_retry, push_result, set_result
 from airflow_provider_envoke.operators._sync import BaseEnvokeSyncOperator
 from airflow_provider_envoke.operators._templated import (
     check_rendered_nulls,
@@ -25,6 +22,7 @@ from airflow_provider_envoke.operators._templated import (
     read_payload,
     read_rows,
 )
+from airflow_provider_envoke.operators._update import guarded, rejection, result_of, unguarded, with_advice
 from airflow_provider_envoke.payload.build import Nulls, OnOverlong, PayloadRules, build_payload, spelled_key
 from airflow_provider_envoke.payload.columns import column_names, row_as_dict
 from airflow_provider_envoke.payload.mapping import FieldMap
@@ -136,6 +134,7 @@ class EnvokeUpdateContactOperator(BaseOperator):
             outcome = result["action"]
         finally:
             count_update(outcome, time.monotonic() - started_s, self)
+            set_result(context, outcome)
         self._written = 0 if result["action"] in ("skipped", "unchanged") else 1
         if result["action"] == "skipped":
             push_result(context, self, result)
@@ -145,11 +144,12 @@ class EnvokeUpdateContactOperator(BaseOperator):
         return result
 
     def dry_run(self) -> None:
-        """Log the request that would be sent, without credentials and with email addresses masked."""
+        """Log the request that would be sent, without credentials and with masked values."""
+        from airflow_provider_envoke.sync.preview import describe_request  # noqa: PLC0415 - only here
+
         payload, _ = self._build_payload()
         request = update_contact(payload, contact_id=self.contact_id, keyfield=self.keyfield)
-        self.log.info("Would send %s %s", request.method, mask_emails(request.target))
-        self.log.info("with the body %s", mask_emails(json.dumps(request.body, ensure_ascii=False, indent=2)))
+        self.log.info("Would send %s", describe_request(request))
 
     def get_openlineage_facets_on_complete(
         self,
@@ -212,8 +212,12 @@ class EnvokeUpdateContactOperator(BaseOperator):
             except EnvokeNotFoundError as error:
                 missing = error
         if missing is not None and self.on_missing == "fail":
-            raise _with_advice(missing)
+            raise with_advice(missing)
         return None
+
+    def _result(self, action: str, payload: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
+        result = result_of(action, payload, answer)
+        return {**result, "answer": answer} if self.return_contact else result
 
     def _create(self, hook: EnvokeHook, payload: dict[str, Any], key: Keyfield) -> dict[str, Any]:
         if key == "id":
@@ -223,35 +227,6 @@ class EnvokeUpdateContactOperator(BaseOperator):
             )
         answer: dict[str, Any] = hook.client.send(create_missing(payload, key))
         return answer
-
-    def _result(self, action: str, payload: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
-        data = answer.get("result_data")
-        contact_id = str(data.get("id") or "") if isinstance(data, dict) else ""
-        result: dict[str, Any] = {
-            "id": int(contact_id) if contact_id.isdecimal() else None,
-            "action": action,
-            "fields": _field_names(payload) if answer else [],
-        }
-        if self.return_contact:
-            result["answer"] = answer
-        return result
-
-
-def _with_advice(missing: EnvokeNotFoundError) -> EnvokeNotFoundError:
-    """Return the error of an unknown contact with what the operator can do instead of failing."""
-    error = copy(missing)
-    error.args = (f"{missing} Set on_missing='skip' to skip the task, or 'create' to create the contact.",)
-    return error
-
-
-def _field_names(payload: dict[str, Any]) -> list[str]:
-    """Return the names of the fields that were sent; members of a group as ``custom_fields.plan``."""
-    return sorted(
-        f"{name}.{member}" if member else name
-        for name, value in payload.items()
-        for member in (value if isinstance(value, dict) else (None,))
-        if name != "id"
-    )
 
 
 class EnvokeSyncContactsOperator(BaseEnvokeSyncOperator):
@@ -283,11 +258,15 @@ class EnvokeSyncContactsOperator(BaseEnvokeSyncOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Bring the rows into Envoke, and return the report; see :meth:`BaseEnvokeSyncOperator.sync`."""
+        return self.sync(context, self.source_rows())
+
+    def source_rows(self) -> Iterable[Mapping[str, Any]]:
+        """Return the rows that the argument ``rows`` stands for."""
         with fail_without_retry():
             rows = read_rows(self.rows)
             if self._may_have_templates:
                 check_rendered_rows(rows)
-        return self.sync(context, rows)
+        return rows
 
 
 def rows_as_dicts(cursor: Any) -> list[dict[str, Any]]:

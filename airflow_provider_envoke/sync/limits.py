@@ -1,4 +1,4 @@
-"""Limits on rows: counts or shares, and what exceeds them."""
+"""Limits on rows: counts or shares, and what exceeds them; and how many requests a preview shows."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from airflow_provider_envoke.exceptions import EnvokeConfigError, EnvokePlanErro
 
 if TYPE_CHECKING:
     from airflow_provider_envoke.sync.report import SyncReport
+
+MAX_PREVIEW = 100
 
 _MAX_COUNT = 10**18  # above any table; it can still be divided and printed
 
@@ -84,3 +86,15 @@ def check_overrun(changes: int, plan: SyncReport, max_changes: float) -> None:
         f"The plan had {plan.changes} changes in {plan.rows} rows, but the contacts have changed since; stopped "
         f"after {changes} changes (max_changes={max_changes}). Check the contacts before you run it again."
     )
+
+
+def check_preview(preview: object, unmasked: object) -> None:
+    """
+    Check the options of a preview.
+
+    :raises EnvokeConfigError: if one is invalid. A text such as "False" must not unmask anything.
+    """
+    if not (type(preview) is int and 0 <= preview <= MAX_PREVIEW):
+        raise EnvokeConfigError(f"preview must be a whole number from 0 to {MAX_PREVIEW}.")
+    if not isinstance(unmasked, bool):
+        raise EnvokeConfigError("preview_unmasked must be True or False.")

@@ -10,7 +10,7 @@ from airflow_provider_envoke.envoke.messages import check_choice, quoted
 from airflow_provider_envoke.exceptions import EnvokeConfigError
 from airflow_provider_envoke.payload.build import PayloadRules, describe_invalid_member
 from airflow_provider_envoke.payload.mapping import FieldMap
-from airflow_provider_envoke.sync.limits import read_limit
+from airflow_provider_envoke.sync.limits import check_preview, read_limit
 
 Strategy = Literal["changed", "all"]
 OnMissing = Literal["reject", "skip", "create"]
@@ -33,6 +33,7 @@ class SyncOptions:
     :param requests_per_second: how many requests may start in a second; ``None``: as the connection says.
     :param max_changes: how many rows may change or create contacts: a count, or a share below 1. The contacts are
         then read twice. ``None``: no limit.
+    :param preview: how many requests to log that would be sent, 0 to 100. Above 0, ``plan_only`` is on.
     :raises EnvokeConfigError: if an option is invalid.
     """
 
@@ -50,6 +51,8 @@ class SyncOptions:
     requests_per_second: float | None = None
     plan_only: bool = False
     max_changes: float | None = None
+    preview: int = 0
+    preview_unmasked: bool = False
 
     def __post_init__(self) -> None:
         check_choice("keyfield", self.keyfield, get_args(Keyfield))
@@ -65,6 +68,9 @@ class SyncOptions:
             )
         if self.max_changes is not None:
             read_limit("max_changes", self.max_changes)
+        check_preview(self.preview, self.preview_unmasked)
+        if self.preview:
+            object.__setattr__(self, "plan_only", True)
         self._check_fields()
 
     @property

@@ -168,6 +168,7 @@ class SyncRun:
             self._plan_within(self._max_changes, rows)
         self._pass = self._new_pass(self._options, self._tell, len(rows))
         self._run_pass(self._pass, rows)
+        self._pass.preview.log(unmasked=self._options.preview_unmasked)
         if self._max_changes is not None and self._options.plan_only:
             check_changes(self.report(), self._max_changes)
 

@@ -27,6 +27,7 @@ _ENDS = {
     "EnvokeSyncError": "the run was stopped or could not go on",
     "AirflowTaskTimeout": "the task's time was over",
 }
+_SUMMARIZED = (*OUTCOMES, "consent_kept", "not_reached")
 
 _LABEL_WIDTH = 28  # of the table, unless a label is longer
 
@@ -100,9 +101,22 @@ class SyncReport:
         """How many rows changed a contact or, with ``plan_only``, would."""
         return self.updated + self.created
 
+    @property
+    def summary(self) -> str:
+        """The result on one line, such as ``66 updated, 53 rejected`` or ``plan: 66 to update``."""
+        words = {"updated": "to update", "created": "to create"} if self.plan_only else {}
+        counts = [
+            f"{count} {words.get(name, name.replace('_', ' '))}"
+            for name in _SUMMARIZED
+            if (count := getattr(self, name))
+        ]
+        stopped = f"stopped early ({self.stopped})" if self.stopped else ""
+        text = "; ".join(filter(None, (", ".join(counts), stopped))) or "no rows"
+        return f"plan: {text}" if self.plan_only else text
+
     def as_dict(self) -> dict[str, Any]:
-        """Return the report as plain JSON values."""
-        return asdict(self)
+        """Return the report as plain JSON values, with its ``summary``."""
+        return {**asdict(self), "summary": self.summary}
 
     def as_table(self) -> str:
         """Return the report as lines for a log."""

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_envoke.envoke.consent import canonical_consent
-from airflow_provider_envoke.envoke.messages import shown_name
+from airflow_provider_envoke.envoke.messages import masked_value, shown_name
 from airflow_provider_envoke.exceptions import EnvokeError
 from airflow_provider_envoke.sync.report import HELD_BACK, OUTCOMES, SyncReport
 
@@ -20,7 +20,6 @@ OUTCOME_OF = dict(zip(("update", "create", "unchanged", "skip", "reject"), OUTCO
 
 _EXAMPLES_PER_FIELD = 3
 _MAX_NAMES = 200  # rows may name any custom fields and tags; the report stays small
-_SHORTEST_SHOWN = 4
 
 _shown_name = lru_cache(maxsize=256)(shown_name)  # rows repeat the same names
 
@@ -130,8 +129,4 @@ def _consent_name(status: object) -> str:
 
 
 def _masked(name: str, value: object) -> str:
-    """Return a value's first letter; for short values, custom fields and tags not even that ("no" or "yes")."""
-    if value in (None, ""):
-        return "(empty)"
-    text = str(value)
-    return f"{text[0]}***" if "." not in name and len(text) >= _SHORTEST_SHOWN else "***"
+    return "(empty)" if value in (None, "") else masked_value(name, value)

@@ -46,7 +46,7 @@ async def write(
             decision = await _look_again(client, desired, decision, options)
             if not decision.writes:
                 return decision
-        await client.send(_request(desired, decision, options), in_doubt)
+        await client.send(request_of(desired, decision, options), in_doubt)
     except EnvokeRejectedError as error:
         return reject(Violation("", "refused", str(error)), decision.current)
     except EnvokeNotFoundError as error:
@@ -93,7 +93,8 @@ def _update_if_withdrawn(decision: Decision, contacts: list[dict[str, Any]], opt
     return decision
 
 
-def _request(desired: DesiredContact, decision: Decision, options: SyncOptions) -> Request:
+def request_of(desired: DesiredContact, decision: Decision, options: SyncOptions) -> Request:
+    """Return the request that writes a row: the update of its contact, or the creation."""
     keyfield = options.keyfield
     if decision.action == "create":
         return create_missing(desired.payload, keyfield)

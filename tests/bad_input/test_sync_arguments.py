@@ -59,6 +59,8 @@ ARGUMENTS: dict[str, Any] = {
     "`max_changes` above 1 and not whole": {"max_changes": 1.5},
     "`max_changes` with a decimal point": {"max_changes": 1.0},
     "`max_changes` true": {"max_changes": True},
+    "`preview` not a whole number up to 100": each("preview", -1, 101, 1.5, True, "3", None, EMAIL),
+    "`preview_unmasked` neither true nor false": each("preview_unmasked", "False", 1, None, EMAIL),
     "`extra_fields` without names": each("extra_fields", "nickname", 5),
     "`field_map` as text": {"field_map": "{'mail': 'email'}"},
     "`field_map` as a list": {"field_map": ["email"]},

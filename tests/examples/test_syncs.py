@@ -12,7 +12,7 @@ from airflow.providers.common.compat.sdk import DAG, AirflowTaskTimeout, timeout
 
 from airflow_provider_envoke.operators.envoke import EnvokeSyncContactsOperator
 from tests.support import ROOT
-from tests.support.airflow import load_dag, result, states
+from tests.support.airflow import labels, load_dag, result, states
 from tests.support.contacts import contacts
 from tests.support.examples import ANA, BO, CY, DEE, INVALID, Shop, example
 from tests.support.sync_runs import patches
@@ -104,6 +104,7 @@ def test_the_shards_together_sync_every_row_once(shop: Shop) -> None:
         "rows": 40, "updated": 40, "created": 0, "unchanged": 0, "skipped": 0, "rejected": 0,
     }  # fmt: skip
     assert len(patches(shop.sandbox)) == 40
+    assert labels(run, "shard") == [f"shard {index}: 10 updated" for index in range(4)]
 
 
 def test_the_rows_of_the_task_in_readme_are_synced_and_not_logged(

@@ -172,16 +172,14 @@ def test_no_rejected_argument_leaks(
 # What succeeds
 
 
-def test_a_dry_run_masks_every_address(seen: Seen, connect: Callable[..., None]) -> None:
+def test_a_dry_run_masks_every_value(seen: Seen, connect: Callable[..., None]) -> None:
     connect("https://e1.envoke.com")
-    operator = EnvokeUpdateContactOperator(
-        task_id="dry", payload={"email": EMAIL, "feedback": f"at {EMAIL}, {EMAIL}"}
-    )
+    operator = EnvokeUpdateContactOperator(task_id="dry", payload={**PAYLOAD, "feedback": f"at {EMAIL}, {EMAIL}"})
 
     seen.attempt(operator.dry_run)
 
     everything = seen.everything()
-    assert '"email": "z***@leak.example.com"' in everything
+    assert '"email": "z***"' in everything
     assert leaks(everything) == []
 
 

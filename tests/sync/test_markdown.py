@@ -129,3 +129,7 @@ def test_a_long_list_is_shortened() -> None:
 
     assert text.count("\n- `") == 30
     assert "- and 10 more" in text
+
+
+def test_without_a_report_the_text_says_so() -> None:
+    assert "no report" in report_as_markdown(None)

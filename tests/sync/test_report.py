@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -190,3 +191,30 @@ def test_a_report_with_many_names_stays_small() -> None:
 def test_the_table_says_if_all_pages_were_read() -> None:
     assert "page by page" in report(tally(), read_by="pages").as_table()
     assert "page by page" not in report(tally()).as_table()
+
+
+# Reports of the decisions in EACH: one updated, created, unchanged, skipped and rejected row.
+@pytest.mark.parametrize(
+    ("decisions", "settings", "summary"),
+    [
+        (EACH, {}, "1 updated, 1 created, 1 unchanged, 1 skipped, 1 rejected"),
+        (EACH[:1] * 66 + EACH[4:] * 53, {}, "66 updated, 53 rejected"),
+        (EACH, {"plan_only": True}, "plan: 1 to update, 1 to create, 1 unchanged, 1 skipped, 1 rejected"),
+        ((), {}, "no rows"),
+        ((), {"plan_only": True}, "plan: no rows"),
+        (EACH[:1], {"stopped": "Gone", "not_reached": 7}, "1 updated, 7 not reached; stopped early (Gone)"),
+        ((), {"stopped": "Gone", "not_reached": 7}, "7 not reached; stopped early (Gone)"),
+        ((), {"stopped": "Gone"}, "stopped early (Gone)"),
+        (
+            EACH[:1],
+            {"stopped": "max_changes", "plan_only": True},
+            "plan: 1 to update; stopped early (max_changes)",
+        ),
+    ],
+)
+def test_the_summary_names_the_counts_above_0_in_a_fixed_order(
+    decisions: tuple[Decision, ...], settings: dict[str, Any], summary: str
+) -> None:
+    made = report(tally(*decisions), **settings)
+
+    assert made.summary == made.as_dict()["summary"] == summary

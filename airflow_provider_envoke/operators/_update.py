@@ -1,7 +1,8 @@
-"""The consent guard of the operator of one contact: what it reads, and what it holds back."""
+"""The update of one contact: the consent guard, the result, and the failure if the contact is unknown."""
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from airflow_provider_envoke.envoke.fields import Keyfield
+    from airflow_provider_envoke.exceptions import EnvokeNotFoundError
     from airflow_provider_envoke.hooks.envoke import EnvokeHook
     from airflow_provider_envoke.sync.options import OnWithdrawn
 
@@ -62,3 +64,31 @@ def guarded(
 def rejection(violation: Violation) -> EnvokeDataError:
     """Return the failure of a task whose payload may not be sent."""
     return EnvokeDataError(describe([violation]), (violation,))
+
+
+def with_advice(missing: EnvokeNotFoundError) -> EnvokeNotFoundError:
+    """Return the error of an unknown contact with what the operator can do instead of failing."""
+    error = copy(missing)
+    error.args = (f"{missing} Set on_missing='skip' to skip the task, or 'create' to create the contact.",)
+    return error
+
+
+def result_of(action: str, payload: Mapping[str, Any], answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the result of a task: the id in the answer, and the names of the fields that were sent, if any were."""
+    data = answer.get("result_data")
+    contact_id = str(data.get("id") or "") if isinstance(data, dict) else ""
+    return {
+        "id": int(contact_id) if contact_id.isdecimal() else None,
+        "action": action,
+        "fields": _field_names(payload) if answer else [],
+    }
+
+
+def _field_names(payload: Mapping[str, Any]) -> list[str]:
+    """Return the names of the fields; members of a group as ``custom_fields.plan``."""
+    return sorted(
+        f"{name}.{member}" if member else name
+        for name, value in payload.items()
+        for member in (value if isinstance(value, dict) else (None,))
+        if name != "id"
+    )
