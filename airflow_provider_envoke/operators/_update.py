@@ -74,7 +74,7 @@ def with_advice(missing: EnvokeNotFoundError) -> EnvokeNotFoundError:
 
 
 def result_of(action: str, payload: Mapping[str, Any], answer: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the result of a task: the id in the answer, and the names of the fields that were sent, if any were."""
+    """Return the result of a task: the id in the answer, and the names of the fields that were sent."""
     data = answer.get("result_data")
     contact_id = str(data.get("id") or "") if isinstance(data, dict) else ""
     return {
