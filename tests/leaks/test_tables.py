@@ -106,11 +106,11 @@ def test_no_response_of_the_service_leaks(fault: str, run: Run, seen: Seen, conn
 
 # Rows that tests/bad_input does not have; it searches for leaks too.
 ROWS: dict[str, list[dict[Any, Any]]] = {
-    "address as a name": [{**ROW, EMAIL: "x"}, {**ROW, "interests": {EMAIL: "perhaps"}}],
+    "address as a name": [ROW, {**ROW, EMAIL: "x"}, {**ROW, "interests": {EMAIL: "perhaps"}}],
     "overlong": [{**ROW, "last_name": LAST_NAME * 5}],
     "same key, other values": [ROW, {**ROW, "last_name": "Markedova"}],
     "json names twice": [{**ROW, "custom_fields": f'{{"{EMAIL}": "{EMAIL}", "{EMAIL}": "Markedova"}}'}],
-    "a hundred unknown": [{**ROW, **{f"{number}{EMAIL}": LAST_NAME for number in range(100)}}],
+    "a hundred unknown": [ROW, {**ROW, **{f"{number}{EMAIL}": LAST_NAME for number in range(100)}}],
 }
 
 
