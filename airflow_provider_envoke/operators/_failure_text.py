@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_envoke.envoke.messages import quoted
 from airflow_provider_envoke.operators._rejects import shown_path
-from airflow_provider_envoke.sync.guards import TEMPORARY_REASONS
 from airflow_provider_envoke.sync.limits import allowed_count
 
 if TYPE_CHECKING:
@@ -44,6 +43,8 @@ def log_failure(message: str) -> str:
 
 def describe_rejects(report: SyncReport, max_rejects: float, path: str, first: Iterable[Reject]) -> Iterator[str]:
     """Yield the lines about too many rejected rows: the limit, each reason, where they are, what to do."""
+    from airflow_provider_envoke.sync.guards import TEMPORARY_REASONS  # noqa: PLC0415 - only when a run ends
+
     would_be = "would be" if report.plan_only else "were"
     yield (
         f"{report.rejected} of {report.rows} rows {would_be} rejected, more than max_rejects={max_rejects} allows "

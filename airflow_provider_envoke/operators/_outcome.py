@@ -20,7 +20,6 @@ from airflow_provider_envoke.exceptions import (
     EnvokeTransientError,
 )
 from airflow_provider_envoke.operators._failure_text import describe_rejects, log_failure
-from airflow_provider_envoke.sync.guards import TEMPORARY_REASONS
 from airflow_provider_envoke.sync.limits import exceeds
 
 if TYPE_CHECKING:
@@ -82,6 +81,8 @@ def check_rejects(report: SyncReport, max_rejects: float, path: str, first: Iter
     """
     if not exceeds(report.rejected, max_rejects, report.rows):
         return
+    from airflow_provider_envoke.sync.guards import TEMPORARY_REASONS  # noqa: PLC0415 - only when a run ends
+
     temporary = TEMPORARY_REASONS & report.reasons.keys()
     kind = EnvokeSyncError if temporary else EnvokeRowsError
     raise kind("\n".join(describe_rejects(report, max_rejects, path, first)), report.as_dict())

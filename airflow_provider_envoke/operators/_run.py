@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_envoke.operators._rejects import RejectsFile
-    from airflow_provider_envoke.operators._sync import BaseEnvokeSyncOperator
     from airflow_provider_envoke.sync.passes import SyncRun
     from airflow_provider_envoke.sync.report import Reject, SyncReport
 
@@ -57,9 +56,7 @@ class TaskRun:
         if self._run is not None:
             self._run.cancel()
 
-    def sync(
-        self, task: BaseEnvokeSyncOperator, context: Context | None, rows: Iterable[Mapping[str, Any]]
-    ) -> dict[str, Any]:
+    def sync(self, task: Any, context: Context | None, rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         """
         Bring the rows into Envoke, and return the report; see :meth:`BaseEnvokeSyncOperator.sync`.
 
@@ -76,9 +73,7 @@ class TaskRun:
             raise
         return report.as_dict()
 
-    def _sync(
-        self, task: BaseEnvokeSyncOperator, context: Context | None, rows: Iterable[Mapping[str, Any]]
-    ) -> SyncReport:
+    def _sync(self, task: Any, context: Context | None, rows: Iterable[Mapping[str, Any]]) -> SyncReport:
         check_choice("on_empty", task.on_empty, get_args(OnEmpty))
         check_rejects_include(task.rejects_include)
         check_rendered_arguments(task)
@@ -92,7 +87,7 @@ class TaskRun:
 
     def _run_sync(
         self,
-        task: BaseEnvokeSyncOperator,
+        task: Any,
         context: Context | None,
         rows: Iterable[Mapping[str, Any]],
         rejects: RejectsFile,

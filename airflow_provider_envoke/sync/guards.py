@@ -67,6 +67,10 @@ CONSENT_WITHDRAWN = Violation(
     "in again, record that in Envoke; otherwise correct the row",
 )
 
+_UNCERTAIN_EMAIL = Violation(
+    "email", "no_answer", "Envoke did not say which of several rows would get this address; run again"
+)
+
 #: The fields that the consent guard reads of every contact.
 CONSENT_FIELDS = ("id", "consent_status")
 
@@ -208,6 +212,8 @@ class Guards:
         if self._scan.shares_email(desired):
             self._scan.claim_email(desired)
             other = self._scan.new_holders.other_row(email, desired.row)
+            if other is not None and email in self._scan.uncertain_emails:
+                return reject(_UNCERTAIN_EMAIL, current)
             if other is not None:
                 return reject(_shared_email(f"row {other} would give its contact the same address"), current)
         old = match_key("email", current.get("email"))

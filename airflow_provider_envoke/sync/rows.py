@@ -40,7 +40,7 @@ class TableScan:
     What all rows say together, found before the first request: so the outcome does not depend on their order.
 
     Its state: the keys that several rows have, the email addresses that rows with different keys have, and who
-    would get such an address, as far as it is known.
+    would get such an address, as far as it is known, and the addresses of which it is not.
     """
 
     def __init__(self, options: SyncOptions) -> None:
@@ -49,6 +49,7 @@ class TableScan:
         self.keys = Owners()
         self.emails = Owners()
         self.new_holders = Owners()
+        self.uncertain_emails: set[str] = set()
 
     @property
     def needed(self) -> bool:
@@ -63,9 +64,12 @@ class TableScan:
         if decision is None and self._options.guards_shared_emails and desired.payload.get("email"):
             self.emails.add(match_key("email", desired.payload["email"]), number, desired.key)
 
-    def claim_email(self, desired: DesiredContact) -> None:
-        """Note that a row would give its email address to its contact."""
-        self.new_holders.add(match_key("email", desired.payload["email"]), desired.row, desired.key)
+    def claim_email(self, desired: DesiredContact, *, for_sure: bool = True) -> None:
+        """Note that a row would give its email address to its contact, or may, if that could not be found out."""
+        email = match_key("email", desired.payload["email"])
+        self.new_holders.add(email, desired.row, desired.key)
+        if not for_sure:
+            self.uncertain_emails.add(email)
 
     def shares_email(self, desired: DesiredContact) -> bool:
         """Whether a row with another key has the row's email address."""

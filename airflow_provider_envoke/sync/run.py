@@ -143,8 +143,9 @@ class SyncPass:
         """Wait for all batches. Raises what stopped the pass, if something did."""
         await self._drain()
         self._raise_failure()
-        self._reject_unanswered()
-        self._raise_failure()
+        if not self._stopping:  # or abort decides about these rows
+            self._reject_unanswered()
+            self._raise_failure()
 
     async def abort(self) -> None:
         """
@@ -240,7 +241,7 @@ class SyncPass:
         """Reject the rows that had no answer. Until then, the run may end because the service is down."""
         for desired, outcome in self._unanswered:
             if self._only is not None:  # who gets the address is not known, so no other row may get it
-                self._scan.claim_email(desired)
+                self._scan.claim_email(desired, for_sure=False)
             self._count(desired, outcome)
         self._unanswered.clear()
         self.tally.unanswered = 0

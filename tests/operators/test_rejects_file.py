@@ -13,9 +13,8 @@ import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException, ObjectStoragePath
 
 from airflow_provider_envoke.exceptions import EnvokeSyncError
-from airflow_provider_envoke.operators import _outcome
 from airflow_provider_envoke.operators.envoke import EnvokeSyncContactsOperator
-from airflow_provider_envoke.sync import SyncOptions, SyncRun
+from airflow_provider_envoke.sync import SyncOptions, SyncRun, guards
 from tests.support.contacts import contacts
 from tests.support.object_storage import files_in, memory_storage
 from tests.support.sync_runs import config_of
@@ -213,7 +212,7 @@ def test_a_retry_and_a_second_night_keep_the_files_before(
             task_id="sync", rows=contacts(3, city=OVERLONG), rejects_path=str(tmp_path / "rejects.jsonl")
         )
 
-    monkeypatch.setattr(_outcome, "TEMPORARY_REASONS", {"overlong"})  # or there is no retry
+    monkeypatch.setattr(guards, "TEMPORARY_REASONS", {"overlong"})  # or there is no retry
 
     first, second = run_dag(dag, retries=1), run_dag(dag)
 

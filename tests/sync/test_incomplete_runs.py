@@ -8,11 +8,13 @@ import pytest
 
 from airflow_provider_envoke.exceptions import EnvokeSyncError, EnvokeTransientError
 from airflow_provider_envoke.sandbox.thread import Sandbox
-from airflow_provider_envoke.sync import SyncOptions, SyncRun
+from airflow_provider_envoke.sync import EnvokeConfig, SyncOptions, SyncRun
 from airflow_provider_envoke.sync.contacts import ContactReader
 from airflow_provider_envoke.sync.duplicates import temporary_database
 from tests.support.contacts import contacts
+from tests.support.faulty_server import FaultyServer, answer
 from tests.support.sync_runs import WatchedRows, config_of, sync
+from tests.support.threads import once
 
 
 def test_rows_that_a_stopped_run_did_not_reach_are_counted() -> None:
@@ -28,7 +30,7 @@ def test_rows_that_a_stopped_run_did_not_reach_are_counted() -> None:
 
     report = run.report()
     assert report.rows + report.not_reached == 500
-    assert report.not_reached > 0
+    assert (report.rows, report.not_reached) == (0, 500)
     assert "not reached" in report.as_table()
 
 
@@ -74,5 +76,33 @@ def test_while_it_is_not_known_who_gets_an_address_nobody_gets_it(
     with Sandbox(people, duplicate_check=False) as sandbox:
         report, _ = sync(sandbox, rows, keyfield="remote_id", batch_rows=1)
 
-        assert report.reasons == {"shared_email": 2}
+        assert report.reasons == {"no_answer": 2}, "the next run may find it out"
         assert [contact["email"] for contact in sandbox.contacts] == [person["email"] for person in people]
+
+
+def test_rows_without_an_answer_are_not_reached_if_the_run_is_stopped_meanwhile() -> None:
+    """They are no more at fault than the rows after them."""
+    with Sandbox(contacts(500), faults={"error_500": 1}) as sandbox:
+        rejects: list[Any] = []
+        run = SyncRun(config_of(sandbox, max_retries=1), SyncOptions(), on_reject=rejects.append)
+        with (
+            once("a batch to have no answer", lambda: sandbox.stats["requests"] >= 3, run.cancel),
+            pytest.raises(EnvokeSyncError, match="stopped"),
+        ):
+            run.run(contacts(500))
+
+    assert (run.report().rows, run.report().not_reached, rejects) == (0, 500, [])
+
+
+def test_rows_without_an_answer_are_rejected_when_the_service_answers_again() -> None:
+    steps = [answer(b"", 500), answer([]), answer([])]
+    with FaultyServer(*steps) as server:
+        report, rejects = sync(
+            None,
+            contacts(250),
+            config=EnvokeConfig("an-id", "a-key", server.url, max_retries=0),
+            on_missing="skip",
+        )
+
+    assert (report.reasons, report.skipped, report.not_reached) == ({"no_answer": 99}, 151, 0)
+    assert [reject.row for reject in rejects] == list(range(1, 100))

@@ -33,6 +33,18 @@ def test_the_progress_counts_rows_with_an_outcome_and_estimates_the_rest() -> No
     assert [int(number) for number in re.findall(r"\d+", text)] == [300, 900, 100, 2, 6]
 
 
+def test_rows_without_an_answer_are_not_called_rejected() -> None:
+    counts = Tally()
+    counts.rows, counts.unanswered = 400, 198
+    counts.add(Decision("reject", reason="no_answer"), row=1)
+    counts.add(Decision("reject", reason="overlong"), row=2)
+
+    text = describe_progress(counts, 900, 1.0)
+
+    assert "1 rejected" in text
+    assert "199 without an answer" in text
+
+
 def test_a_run_logs_its_progress(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setattr(progress, "PROGRESS_EVERY_S", 0.01)
     people = contacts(120)
