@@ -50,7 +50,9 @@ with DAG(
     SqlToEnvokeOperator(
         task_id="sync",
         sql_conn_id="{{ params.warehouse }}",
-        sql="SELECT email, first_name, city FROM customers",
+        sql="SELECT email, first_name, last_name, company, phone, city, language FROM customers",
+        on_missing="skip",
+        on_overlong="truncate",
         on_success_callback=email("succeeded"),
         on_failure_callback=email("failed"),
     )
