@@ -54,6 +54,7 @@ if AssetWatcher is not None:
 
     with DAG(
         "envoke_new_contacts",
+        description="Starts when Envoke has new contacts",
         schedule=[NEW_CONTACTS],
         start_date=datetime(2026, 1, 1, tzinfo=UTC),
         catchup=False,

@@ -48,7 +48,7 @@ def test_an_example_parses_with_nothing_configured(name: str, tmp_path: Path) ->
     assert parse(script, tmp_path) == f"{name} True"
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if CAN_ASK or name not in ASKING])
+@pytest.mark.parametrize("name", RUNNABLE)
 def test_an_example_has_a_description_and_no_parameter_that_a_person_must_fill_in(name: str) -> None:
     dag = example(name)
 

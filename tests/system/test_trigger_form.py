@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.skipif(LINE != 3, reason="the UI of Airflow 2 is different")
 
-CREATE_S, RUN_S = 30.0, 120.0
+CREATE_S, RUN_S = 60.0, 120.0
 
 #: The runs whose end is awaited, and how many updates each sends. The others are ended once they exist.
 AWAITED = {
@@ -45,8 +45,10 @@ def test_an_example_runs_with_what_its_form_shows(dag_id: str, page: Page, runni
     if dag_id in AWAITED:
         assert rest.wait_for_run(dag_id, run_id, RUN_S) == "success"
         assert running.sandbox.updates_received() == AWAITED[dag_id]
-    else:  # one that asks a person would wait, and keep further runs waiting
-        rest.call("PATCH", f"/dags/{dag_id}/dagRuns/{quote(run_id)}", {"state": "failed"})
+        return
+    # One that asks a person would wait, and keep further runs waiting; the form has also unpaused the DAG.
+    rest.call("PATCH", f"/dags/{dag_id}/dagRuns/{quote(run_id)}", {"state": "failed"})
+    rest.pause(dag_id)
 
 
 def manual_runs(running: AirflowWithSandbox, dag_id: str) -> set[str]:
