@@ -169,8 +169,8 @@ def test_what_dag_files_import_loads_no_network_library_and_no_step_of_a_run() -
     assert set(modules) <= set(loaded)
     assert top_level(loaded) & (NETWORK | DATA_FRAMES | {"sqlite3"}) == set()
     assert not [name for name in loaded if "openlineage" in name]
-    # The other modules of a run open databases and connections; Airflow itself loads sqlite3.
-    light = {f"{PACKAGE}.{name}" for name in ("sync", "sync.options", "sync.limits")}
+    # Other modules of a run open databases and connections; Airflow itself loads sqlite3.
+    light = {f"{PACKAGE}.{name}" for name in ("sync", "sync.options", "sync.limits", "sync.compare")}
     assert set(loaded) & set(modules_in("client", "sync")) == light
 
 

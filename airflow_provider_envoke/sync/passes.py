@@ -19,8 +19,9 @@ from airflow_provider_envoke.exceptions import (
 )
 from airflow_provider_envoke.payload.columns import row_as_dict
 from airflow_provider_envoke.sync.columns import check_columns
-from airflow_provider_envoke.sync.limits import check_changes, check_overrun, read_limit
+from airflow_provider_envoke.sync.limits import read_limit
 from airflow_provider_envoke.sync.loop import LoopThread
+from airflow_provider_envoke.sync.plan import check_changes, check_overrun
 from airflow_provider_envoke.sync.progress import PROGRESS_EVERY_S
 from airflow_provider_envoke.sync.report import Reject
 from airflow_provider_envoke.sync.rows import BATCH_ROWS, TableScan
