@@ -37,6 +37,7 @@ def email(outcome: str) -> SmtpNotifier:
 
 with DAG(
     "envoke_alerts",
+    description="Sync, and send the report by e-mail, also after a failure",
     schedule=None,
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     doc_md=__doc__,
