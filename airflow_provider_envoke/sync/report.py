@@ -94,6 +94,12 @@ class SyncReport:
         """How many rows changed a contact or, with ``plan_only``, would."""
         return self.updated + self.created
 
+    @property
+    def end(self) -> str:
+        """What ended the run early, in words, or ``""``."""
+        words = _ENDS.get(self.stopped)
+        return f"{words} ({self.stopped})" if words else self.stopped
+
     def as_dict(self) -> dict[str, Any]:
         """Return the report as plain JSON values."""
         return asdict(self)
@@ -110,8 +116,7 @@ class SyncReport:
         if self.read_by == "pages":
             lines.append("read page by page: the service refuses to look up many contacts at once")
         if self.stopped:
-            end = _ENDS.get(self.stopped)
-            lines.append(f"stopped early: {f'{end} ({self.stopped})' if end else self.stopped}")
+            lines.append(f"stopped early: {self.end}")
         return "\n".join(lines)
 
     def _entries(self, verb: str) -> Iterator[tuple[str, int, str]]:
