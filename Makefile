@@ -152,7 +152,7 @@ messages: $(STAMP_3)
 # The tests of Airflow's pages take the pictures. They need Chromium.
 .PHONY: screenshots
 screenshots:
-	@SCREENSHOTS=docs/images $(MAKE) --no-print-directory test-system AIRFLOW=3 PYTEST_ARGS=tests/system/test_browser.py
+	@SCREENSHOTS=docs/images $(MAKE) --no-print-directory test-system AIRFLOW=3 PYTEST_ARGS="tests/system/test_browser.py tests/sandbox/test_page_in_browser.py"
 
 .PHONY: lint
 lint: $(STAMP_3)

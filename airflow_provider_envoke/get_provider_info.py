@@ -55,6 +55,10 @@ def get_provider_info() -> dict[str, Any]:
         "operators": [
             {"integration-name": "Envoke", "python-modules": ["airflow_provider_envoke.operators.envoke"]}
         ],
+        "sensors": [{"integration-name": "Envoke", "python-modules": ["airflow_provider_envoke.sensors.envoke"]}],
+        "triggers": [
+            {"integration-name": "Envoke", "python-modules": ["airflow_provider_envoke.triggers.envoke"]}
+        ],
         "transfers": [
             {
                 "source-integration-name": "Common SQL",  # any database that Airflow has a SQL hook for

@@ -16,10 +16,10 @@ from typing import Any
 from tests.support import customers
 from tests.support.airflow import run_dag
 
-RUNS: tuple[tuple[str, dict[str, str]], ...] = (
+RUNS: tuple[tuple[str, dict[str, str | bool]], ...] = (
     ("envoke_update_by_email", {"email": customers.ONE_EMAIL}),
-    ("envoke_nightly_sync", {}),
-    ("envoke_nightly_sync", {}),
+    ("envoke_nightly_sync", {"plan_only": False}),
+    ("envoke_nightly_sync", {"plan_only": False}),
 )
 
 
@@ -34,7 +34,7 @@ def run_all(report_to: int) -> None:
                 return  # so that the end of the log is about this run
 
 
-def _run(dag_id: str, conf: dict[str, str]) -> dict[str, Any]:
+def _run(dag_id: str, conf: dict[str, str | bool]) -> dict[str, Any]:
     """Run a DAG, and return its state and what its last task left in XCom."""
     run = run_dag(import_module(f"example_dags.{dag_id}").dag, run_conf=conf)
     last = run.get_task_instances()[-1]

@@ -4,7 +4,7 @@
 Airflow starts this DAG whenever `envoke_nightly_sync` updates the asset `envoke://account/contacts`. The
 asset's event contains the report of the sync: counts and reasons, no personal data. `look_at_reports` fails if
 rows were rejected, so your alerts for failed tasks cover them too. The sync itself accepts a few rejected rows
-(`max_rejects`).
+(`max_rejects`). A sync that only planned (`plan_only`) starts this DAG too, with the report of the plan.
 
 Add your own tasks here, or use them instead: a campaign, a check, a copy back to the warehouse.
 """
@@ -37,17 +37,19 @@ def look_at_reports(**context: Any) -> None:
     """Fail if a sync rejected rows."""
     reasons: Counter[str] = Counter()
     for report in reports_of(context):
-        log.info("%s rows, %s updated, %s rejected", report["rows"], report["updated"], report["rejected"])
+        written = "would be updated (plan only)" if report["plan_only"] else "updated"
+        log.info("%s rows, %s %s, %s rejected", report["rows"], report["updated"], written, report["rejected"])
         reasons.update(report["reasons"])
     if reasons:
         raise AirflowFailException(
-            f"{reasons.total()} rows were not written to Envoke: {dict(reasons)}. To see which ones, run "
+            f"{reasons.total()} rows were rejected: {dict(reasons)}. To see which ones, run "
             "envoke_nightly_sync with a folder in its parameter rejects."
         )
 
 
 with DAG(
     "envoke_after_sync",
+    description="Starts after each sync, and fails if rows were rejected",
     schedule=[CONTACTS],
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,

@@ -5,7 +5,8 @@ Requires Airflow 3.1 or later; on older versions this file defines no DAG.
 
 `plan` compares the warehouse with Envoke and writes nothing. `approve` shows under *Required Actions* what
 would change (how many contacts, which fields, changes of consent, a few masked examples) and waits. After
-*Approve*, `sync` writes. After *Reject*, it is skipped and nothing is written.
+*Approve*, `sync` writes. After *Reject*, it is skipped and nothing is written. If nothing would change, nobody
+is asked: the other tasks are skipped.
 
 `sync` changes no more rows than were approved. If the table has changed and more rows would change now, it
 writes nothing and fails. Run the DAG again to get a new plan.
@@ -18,7 +19,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from airflow.providers.common.compat.sdk import DAG, AirflowOptionalProviderFeatureException, Param
+from airflow.providers.common.compat.sdk import DAG, AirflowOptionalProviderFeatureException, Param, task
 
 from airflow_provider_envoke.sync import report_as_markdown
 from airflow_provider_envoke.transfers.sql_to_envoke import SqlToEnvokeOperator
@@ -37,8 +38,15 @@ CUSTOMERS: dict[str, Any] = {
 PLANNED = "{% set plan = ti.xcom_pull(task_ids='plan') %}{{ plan.updated + plan.created }}"
 
 if ApprovalOperator is not None:
+
+    @task.short_circuit
+    def anything_to_change(report: dict[str, Any]) -> bool:
+        """Skip the question and the sync if nothing would change."""
+        return bool(report["updated"] + report["created"])
+
     with DAG(
         "envoke_approve_then_sync",
+        description="Write only what a person has approved",
         schedule=None,
         start_date=datetime(2026, 1, 1, tzinfo=UTC),
         max_active_runs=1,
@@ -54,4 +62,4 @@ if ApprovalOperator is not None:
             body="{{ report_as_markdown(ti.xcom_pull(task_ids='plan')) }}",
         )
         sync = SqlToEnvokeOperator(task_id="sync", max_changes=PLANNED, **CUSTOMERS)
-        plan >> approve >> sync
+        anything_to_change(plan.output) >> approve >> sync

@@ -5,9 +5,9 @@ Requires Airflow 3.1 or later; on older versions this file defines no DAG.
 
 `plan` compares the warehouse with Envoke and writes nothing. If the share of rows that would change is at most
 `ask_above`, `sync` writes at once. Otherwise `approve` shows the plan under *Required Actions*: `sync` writes
-after *Approve* and is skipped after *Reject*.
+after *Approve* and is skipped after *Reject*. If nothing would change, nobody is asked and `sync` is skipped.
 
-In both cases `sync` writes nothing and fails if more rows would change now than the plan said.
+When it runs, `sync` writes nothing and fails if more rows would change now than the plan said.
 
 The connections and the table are the same as in `envoke_nightly_sync`.
 """
@@ -38,13 +38,16 @@ PLANNED = "{% set plan = ti.xcom_pull(task_ids='plan') %}{{ plan.updated + plan.
 if ApprovalOperator is not None:
 
     @task.branch
-    def is_it_large(report: dict[str, Any], ask_above: str) -> str:
-        """Return the id of the next task."""
+    def is_it_large(report: dict[str, Any], ask_above: str) -> str | None:
+        """Return the id of the next task; none if nothing would change."""
         changes = report["updated"] + report["created"]
+        if changes == 0:
+            return None
         return "approve" if changes > float(ask_above) * report["rows"] else "sync"
 
     with DAG(
         "envoke_ask_if_large",
+        description="Write small changes at once, and ask a person about large ones",
         schedule=None,
         start_date=datetime(2026, 1, 1, tzinfo=UTC),
         max_active_runs=1,

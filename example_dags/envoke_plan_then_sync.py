@@ -30,6 +30,7 @@ CUSTOMERS: dict[str, Any] = {
 
 with DAG(
     "envoke_plan_then_sync",
+    description="Plan a sync first, and write only if the plan is small",
     schedule=None,
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     doc_md=__doc__,

@@ -49,6 +49,7 @@ def add_up(reports: list[dict[str, Any]]) -> dict[str, int]:
 
 with DAG(
     "envoke_sharded_sync",
+    description="Sync a large table on several workers",
     schedule=None,
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     doc_md=__doc__,
@@ -62,6 +63,7 @@ with DAG(
         on_overlong="truncate",
         requests_per_second=REQUESTS_PER_SECOND,
         pool="envoke",
+        map_index_template="shard {{ ti.map_index }}: {{ envoke_result | default('no result yet') }}",
         retries=2,  # without retries, a lost worker fails the run
     ).expand(sql=[SQL.format(shards=SHARDS, shard=shard) for shard in range(SHARDS)])
 

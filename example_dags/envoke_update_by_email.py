@@ -2,7 +2,8 @@
 ### Update one contact, found by its email address
 
 Reads one row of a warehouse and writes it to the Envoke contact with the same email address. Only the fields in
-the row are changed; a null leaves the contact's field unchanged. The task fails if no contact has this address.
+the row are changed; a null leaves the contact's field unchanged. The task fails if no customer or no contact
+has this address.
 
 Connections:
 
@@ -18,7 +19,10 @@ Table:
         city VARCHAR(60), language VARCHAR(2), updated_at TIMESTAMP
     )
 
-Run it with the configuration `{"email": "somebody@example.com"}`.
+SQLite, Oracle and Databricks expect the parameters of a query as in this file, `:email`. PostgreSQL, MySQL,
+Snowflake and BigQuery expect `%(email)s`. Never put values into the text of a query.
+
+The default of `email` is a customer of the sample warehouse. In your copy, use one of yours.
 """
 
 from __future__ import annotations
@@ -30,12 +34,14 @@ from airflow_provider_envoke.operators.envoke import EnvokeUpdateContactOperator
 
 with DAG(
     "envoke_update_by_email",
+    description="Update one contact, found by its email address",
     schedule=None,
     doc_md=__doc__,
     tags=["envoke", "example"],
     params={
-        # The pattern keeps quotes out of the SQL below.
-        "email": Param(type="string", pattern=r"^[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+$"),
+        "email": Param(
+            "francois.lefebvre@example.com", type="string", description="Email address of the customer."
+        ),
         "warehouse": Param("warehouse", type="string", description="Connection id of the database."),
     },
 ) as dag:
@@ -45,8 +51,9 @@ with DAG(
         sql="""
             SELECT email, first_name, last_name, company, phone, city, language
             FROM customers
-            WHERE email = '{{ params.email }}'
-        """,
+            WHERE email = :email
+        """,  # on PostgreSQL, MySQL, Snowflake and BigQuery: %(email)s
+        parameters={"email": "{{ params.email }}"},
         handler=rows_as_dicts,
     )
 

@@ -22,7 +22,10 @@ Table:
         city VARCHAR(60), language VARCHAR(2), updated_at TIMESTAMP
     )
 
-Run it with the configuration `{"customer_id": "C-0042"}`.
+SQLite, Oracle and Databricks expect the parameters of a query as in this file, `:customer_id`. PostgreSQL, MySQL,
+Snowflake and BigQuery expect `%(customer_id)s`. Never put values into the text of a query.
+
+The default of `customer_id` is a customer of the sample warehouse. In your copy, use one of yours.
 """
 
 from __future__ import annotations
@@ -43,12 +46,12 @@ def choose_key(rows: list[dict[str, Any]]) -> str:
 
 with DAG(
     "envoke_update_by_remote_id",
+    description="Update one contact, found by the id from your own system",
     schedule=None,
     doc_md=__doc__,
     tags=["envoke", "example"],
     params={
-        # The pattern keeps quotes out of the SQL below.
-        "customer_id": Param(type="string", pattern=r"^[A-Za-z0-9_-]+$"),
+        "customer_id": Param("C-0296", type="string", description="Id of the customer in the warehouse."),
         "warehouse": Param("warehouse", type="string", description="Connection id of the database."),
     },
 ) as dag:
@@ -58,8 +61,9 @@ with DAG(
         sql="""
             SELECT remote_id, email, first_name, last_name, company, phone, city, language
             FROM customers
-            WHERE customer_id = '{{ params.customer_id }}'
-        """,
+            WHERE customer_id = :customer_id
+        """,  # on PostgreSQL, MySQL, Snowflake and BigQuery: %(customer_id)s
+        parameters={"customer_id": "{{ params.customer_id }}"},
         handler=rows_as_dicts,
     )
 

@@ -3,7 +3,8 @@
 
 Reads the rows that have changed since a date and maps one task to each row: every contact has its own task,
 with its own log, state and retries. Rows without a contact are skipped, and values that are too long are
-truncated. This suits dozens of rows: each task costs Airflow about a third of a second.
+truncated. This suits dozens of rows: each task costs Airflow about a third of a second. The query returns only
+the five latest changes, so that a first run starts five tasks; raise its `LIMIT` in your copy.
 
 Connections:
 
@@ -19,7 +20,9 @@ Table:
         city VARCHAR(60), language VARCHAR(2), updated_at TIMESTAMP
     )
 
-Run it with the configuration `{"changed_since": "2026-01-31"}`.
+SQLite, Oracle and Databricks expect the parameter of a query as in this file, `:changed_since`. PostgreSQL,
+MySQL, Snowflake and BigQuery expect `%(changed_since)s`. Never put values into the text of a query. Oracle and SQL
+Server have no `LIMIT`: use `FETCH FIRST 5 ROWS ONLY`, or `TOP 5` after `SELECT`.
 """
 
 from __future__ import annotations
@@ -31,12 +34,14 @@ from airflow_provider_envoke.operators.envoke import EnvokeUpdateContactOperator
 
 with DAG(
     "envoke_update_many",
+    description="Update a few contacts, one mapped task for each",
     schedule=None,
     doc_md=__doc__,
     tags=["envoke", "example"],
     params={
-        # The pattern keeps quotes out of the SQL below.
-        "changed_since": Param("2026-01-31", type="string", format="date", pattern=r"^[0-9-]+$"),
+        "changed_since": Param(
+            "2026-01-31", type="string", format="date", description="The first day of the changes."
+        ),
         "warehouse": Param("warehouse", type="string", description="Connection id of the database."),
     },
 ) as dag:
@@ -46,9 +51,11 @@ with DAG(
         sql="""
             SELECT email, first_name, last_name, company, phone, city, language
             FROM customers
-            WHERE updated_at >= '{{ params.changed_since }}'
-            ORDER BY updated_at
-        """,
+            WHERE updated_at >= :changed_since
+            ORDER BY updated_at DESC
+            LIMIT 5
+        """,  # on PostgreSQL, MySQL, Snowflake and BigQuery: %(changed_since)s
+        parameters={"changed_since": "{{ params.changed_since }}"},
         handler=rows_as_dicts,
     )
 

@@ -57,7 +57,7 @@ def test_it_shows_what_changed_and_leaves_nothing_behind(demo: subprocess.Popen[
     assert len(output.splitlines()) < 40
     assert re.search(r"francois\.lefebvre@example\.com +city +Laval +Rivière-du-Loup", output)
     assert "envoke_update_by_email with email = francois.lefebvre@example.com ... 1 updated" in output
-    nights = re.findall(r"envoke_nightly_sync \.\.\. (.*), \d+ s", output)
+    nights = re.findall(r"envoke_nightly_sync with plan_only = False \.\.\. (.*), \d+ s", output)
     assert nights == ["300 rows: 4 updated, 295 unchanged, 1 skipped", "300 rows: 299 unchanged, 1 skipped"]
     assert "5 update requests for 5 changed contacts" in output
     assert "Stopped." in output.splitlines()[-1]

@@ -40,8 +40,9 @@ OPTIONAL = {
     "wtforms",  # Airflow's web server, for the connection form of Airflow 2.11 to 3.1
 }
 
-#: Dependencies that no module imports by name, and why they are declared.
-NOT_IMPORTED = {"apache-airflow"}  # everything runs in it; its names come through common.compat
+#: Airflow itself, whose other names come through common.compat.
+AIRFLOW = {"apache-airflow"}
+OF_AIRFLOW = ("airflow.triggers",)
 
 IMPORT = """
 import importlib, json, sys
@@ -110,10 +111,10 @@ def test_no_modules_import_each_other() -> None:
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_a_private_module_is_imported_by_operators_and_transfers_only(module: str) -> None:
+def test_a_private_module_is_imported_by_operators_sensors_and_transfers_only(module: str) -> None:
     private = {name for name in own_imports_of(module) if "._" in name}
 
-    assert not private or layer_of(module) in ("operators", "transfers")
+    assert not private or layer_of(module) in ("operators", "sensors", "transfers")
     assert {layer_of(name) for name in private} <= {"operators", layer_of(module)}
 
 
@@ -124,6 +125,8 @@ def test_airflow_is_imported_through_its_compatibility_layer_and_only_where_it_m
     allowed: tuple[str, ...] = ()
     if layer_of(module) in WITH_AIRFLOW:
         allowed = ("airflow.providers.common.compat.sdk", "airflow.providers.common.sql")
+    if layer_of(module) == "triggers":
+        allowed += ("airflow.triggers.base",)  # not in the compatibility layer
     if module in (f"{PACKAGE}.operators.envoke", f"{PACKAGE}.operators._sync"):  # the type that they return
         allowed += ("airflow.providers.openlineage.extractors",)
     if module == f"{PACKAGE}.operators._lineage":
@@ -159,21 +162,24 @@ def test_every_public_name_of_sync_can_be_used_without_airflow() -> None:
 
 
 def test_what_dag_files_import_loads_no_network_library_and_no_step_of_a_run() -> None:
-    modules = modules_in("hooks", "operators", "transfers")
+    modules = modules_in(*WITH_AIRFLOW)
 
     loaded = loaded_by(AFTER_AIRFLOW + IMPORT, *modules)
 
     assert set(modules) <= set(loaded)
     assert top_level(loaded) & (NETWORK | DATA_FRAMES | {"sqlite3"}) == set()
     assert not [name for name in loaded if "openlineage" in name]
-    # The other modules of a run open databases and connections; Airflow itself loads sqlite3.
-    assert set(loaded) & set(modules_in("client", "sync")) == {f"{PACKAGE}.sync", f"{PACKAGE}.sync.options"}
+    # Other modules of a run open databases and connections; Airflow itself loads sqlite3.
+    light = {f"{PACKAGE}.{name}" for name in ("sync", "sync.options", "sync.limits", "sync.compare")}
+    assert set(loaded) & set(modules_in("client", "sync")) == light
 
 
 def test_every_imported_library_is_a_declared_dependency_and_no_other() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     declared = {re.match(r"[\w.-]+", each)[0].lower() for each in project["dependencies"]}  # type: ignore[index]
-    names = {name for module in MODULES for name in imports_of(module) if not name.startswith(tuple(OPTIONAL))}
+    names = {
+        name for module in MODULES for name in imports_of(module) if not name.startswith((*OPTIONAL, *OF_AIRFLOW))
+    }
     own = {*sys.stdlib_module_names, PACKAGE}
     libraries = {tuple(name.split(".")) for name in names if name.partition(".")[0] not in own}
     installed = packages_distributions()
@@ -181,4 +187,4 @@ def test_every_imported_library_is_a_declared_dependency_and_no_other() -> None:
     providers = {"-".join(("apache-airflow-providers", *each[2:4])) for each in libraries if each[0] == "airflow"}
     others = {name.lower() for each in libraries if each[0] != "airflow" for name in installed[each[0]]}
 
-    assert providers | others | NOT_IMPORTED == declared
+    assert providers | others | AIRFLOW == declared

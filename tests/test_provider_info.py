@@ -15,12 +15,13 @@ from tests.support.layers import WITH_AIRFLOW, modules_in
 
 INFO = get_provider_info()
 
+#: The keys of the metadata whose entries list modules.
+LISTS = ("operators", "sensors", "triggers", "hooks")
+
 
 def listed() -> set[str]:
     """Return the modules that the metadata lists."""
-    modules = {
-        module for kind in ("operators", "hooks") for each in INFO[kind] for module in each["python-modules"]
-    }
+    modules = {module for kind in LISTS for each in INFO[kind] for module in each["python-modules"]}
     return modules | {each["python-module"] for each in INFO["transfers"]}
 
 
@@ -47,7 +48,7 @@ def test_every_integration_that_is_named_is_described() -> None:
     described = [
         each["integration-name"] for info in (INFO, info_of_common_sql()) for each in info["integrations"]
     ]
-    named = {each["integration-name"] for kind in ("operators", "hooks") for each in INFO[kind]}
+    named = {each["integration-name"] for kind in LISTS for each in INFO[kind]}
     named |= {each[f"{side}-integration-name"] for each in INFO["transfers"] for side in ("source", "target")}
 
     assert named <= set(described)

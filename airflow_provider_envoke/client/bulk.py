@@ -27,7 +27,7 @@ from airflow_provider_envoke.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 
     from airflow_provider_envoke.envoke.config import EnvokeConfig
     from airflow_provider_envoke.envoke.requests import Request
@@ -130,11 +130,14 @@ class BulkClient:
             try:
                 return await self._send_in_slot(request, in_doubt)
             except EnvokeError as error:
-                in_doubt(attempts.may_have_arrived(error))
+                attempts.record(error)
+                in_doubt(attempts.may_have_arrived)
                 if not isinstance(error, EnvokeAPIError):
                     raise
                 failure = error
             self._login.record(failure)
+            if attempts.has_deleted(failure):
+                return None
             others_succeed = self.successes > successes
             try:
                 pause_s = attempts.pause_s(
@@ -151,7 +154,7 @@ class BulkClient:
 
     async def find_contacts(
         self, filters: Mapping[str, Any], *, fields: Sequence[str] | None = None
-    ) -> AsyncIterator[list[dict[str, Any]]]:
+    ) -> AsyncGenerator[list[dict[str, Any]], None]:
         """Yield the contacts that match, a page at a time."""
         pages = ContactPages(filters, fields=fields)
         while pages.request is not None:

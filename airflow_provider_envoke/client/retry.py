@@ -6,7 +6,7 @@ import random
 from textwrap import shorten
 from typing import TYPE_CHECKING
 
-from airflow_provider_envoke.exceptions import EnvokeAuthError, EnvokeTransientError
+from airflow_provider_envoke.exceptions import EnvokeAuthError, EnvokeNotFoundError, EnvokeTransientError
 
 if TYPE_CHECKING:
     from airflow_provider_envoke.envoke.requests import Request
@@ -31,7 +31,7 @@ class Attempts:
     The attempts of one request.
 
     Its state: how many attempts count against ``max_retries``, how many got a 429 or 503, and whether one of them
-    may have arrived.
+    may have been carried out.
     """
 
     def __init__(self, request: Request, max_retries: int) -> None:
@@ -39,13 +39,16 @@ class Attempts:
         self._max_retries = max_retries
         self.counted = 0
         self.throttled = 0
-        self._arrived = False
+        self.may_have_arrived = False
 
-    def may_have_arrived(self, failure: EnvokeError) -> bool:
-        """Take a failed attempt into account, and return whether the service may have carried out the request."""
-        if isinstance(failure, EnvokeTransientError) and failure.may_have_arrived:
-            self._arrived = True
-        return self._arrived
+    def record(self, failure: EnvokeError) -> None:
+        """Take a failed attempt into account: the service may have carried out the request."""
+        self.may_have_arrived |= isinstance(failure, EnvokeTransientError) and failure.may_have_arrived
+
+    def has_deleted(self, failure: EnvokeAPIError) -> bool:
+        """Whether a DELETE found nothing because an earlier attempt, whose answer was lost, has deleted it."""
+        found_nothing = isinstance(failure, EnvokeNotFoundError)
+        return self._request.method == "DELETE" and self.may_have_arrived and found_nothing
 
     def pause_s(self, failure: EnvokeAPIError, *, authenticated: bool, others_succeed: bool = False) -> float:
         """

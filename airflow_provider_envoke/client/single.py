@@ -71,6 +71,9 @@ class EnvokeClient:
             except EnvokeAPIError as error:
                 failure = error
             self._login.record(failure)
+            attempts.record(failure)
+            if attempts.has_deleted(failure):
+                return None
             pause_s = attempts.pause_s(failure, authenticated=self._login.trusted)
             log.warning(
                 "%s %s: attempt %d of %d failed (%s), next in %.1f s.",

@@ -56,7 +56,9 @@ def read_answer(request: Request, status: int, headers: Mapping[str, str], conte
     """
     if 300 <= status < 400:
         raise _redirect_error(request, status, headers.get("Location", ""))
-    data = _decode(content)
+    if request.expects == "any" and 200 <= status < 300 and not content.strip():
+        return None
+    data = _decode(content, any_value=request.expects == "any")
     if _is_success(request, status, data):
         return data
     raise _error(request, status, headers, content, data)
@@ -65,6 +67,8 @@ def read_answer(request: Request, status: int, headers: Mapping[str, str], conte
 def _is_success(request: Request, status: int, data: Any) -> bool:
     if not 200 <= status < 300:
         return False
+    if request.expects == "any":
+        return data is not _UNREADABLE and (not isinstance(data, dict) or data.get("success", True) is True)
     if request.expects == "list":
         return isinstance(data, list) and all(isinstance(item, dict) for item in data)
     if not isinstance(data, dict) or not data:
@@ -72,8 +76,12 @@ def _is_success(request: Request, status: int, data: Any) -> bool:
     return data.get("success", request.expects == "object") is True
 
 
-def _decode(content: bytes) -> Any:
-    """Parse the JSON, also after printed warnings; ``_UNREADABLE`` if it is missing or incomplete."""
+def _decode(content: bytes, *, any_value: bool = False) -> Any:
+    """
+    Parse the JSON, also after printed warnings; ``_UNREADABLE`` if it is missing or incomplete.
+
+    :param any_value: whether a text or a number alone is JSON too.
+    """
     text = content.removeprefix(b"\xef\xbb\xbf").strip()
     if text[:1] in (b"{", b"["):
         return _parse_json(text)
@@ -83,7 +91,7 @@ def _decode(content: bytes) -> Any:
         data = _parse_json(text[start.end() :])
         if data is not _UNREADABLE:
             return data
-    return _UNREADABLE
+    return _parse_json(text) if any_value else _UNREADABLE
 
 
 def _parse_json(text: bytes) -> Any:
@@ -119,7 +127,7 @@ def _error(request: Request, status: int, headers: Mapping[str, str], content: b
         )
     if len(messages) == 1 and _NOT_FOUND.fullmatch(messages[0]):
         return EnvokeNotFoundError(
-            f"The contact does not exist in Envoke {detail}. Correct its key, or create it.", **attributes
+            f"{_subject(request)} does not exist in Envoke {detail}. Correct its key, or create it.", **attributes
         )
     if (status >= 300 and not _is_incomplete(content, data)) or (
         isinstance(data, dict) and data.get("success") is False
@@ -132,6 +140,11 @@ def _error(request: Request, status: int, headers: Mapping[str, str], content: b
         cause="unreadable answer",
         **attributes,
     )
+
+
+def _subject(request: Request) -> str:
+    is_contact = request.path_template.startswith("/v1/contacts")
+    return "The contact" if is_contact else f"The object of {request.path_template}"
 
 
 def _is_incomplete(content: bytes, data: Any) -> bool:

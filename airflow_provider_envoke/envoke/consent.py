@@ -19,6 +19,9 @@ WITHDRAWN_STATUSES = ("Revoked", "External Spam Reported", "Envoke Spam Reported
 
 CONSENT_STATUSES = (*SENDING_STATUSES, "Expired", "Not Provided", *WITHDRAWN_STATUSES)
 
+#: The fields of a consent: the status, and how, when and where it was given or withdrawn.
+CONSENT_RECORD = ("consent_status", "consent_description")
+
 
 def _consent_key(status: str) -> str:
     """Return the form in which statuses are compared: without case, and with ``-`` equal to ``:``."""
@@ -56,15 +59,21 @@ def may_undo_withdrawal(payload: Mapping[str, Any]) -> bool:
     return bool(status) and not is_withdrawn(status)
 
 
-def undoes_withdrawal(payload: Mapping[str, Any], contact: Mapping[str, Any]) -> bool:
+def may_replace_withdrawal(payload: Mapping[str, Any]) -> bool:
+    """Whether a payload may replace the status of a withdrawn consent, or what was recorded about it."""
+    return may_undo_withdrawal(payload) or "consent_description" in payload
+
+
+def replaced_by(payload: Mapping[str, Any], contact: Mapping[str, Any]) -> tuple[str, ...]:
     """
-    Whether a payload would replace the withdrawn consent of a contact.
+    Return the fields of a payload that would replace the withdrawn consent of a contact, or its description.
 
-    This includes statuses that do not allow sending: they too would erase the record of the withdrawal.
+    This includes statuses that do not allow sending: they too would erase the record of the withdrawal. A
+    description that was not read counts as another one.
     """
-    return may_undo_withdrawal(payload) and is_withdrawn(contact.get("consent_status"))
-
-
-def raises_withdrawn_consent(payload: Mapping[str, Any], contact: Mapping[str, Any]) -> bool:
-    """Whether a payload would allow sending to a contact who has withdrawn consent."""
-    return allows_sending(payload.get("consent_status")) and is_withdrawn(contact.get("consent_status"))
+    if not is_withdrawn(contact.get("consent_status")):
+        return ()
+    if may_undo_withdrawal(payload):
+        return tuple(name for name in CONSENT_RECORD if name in payload)
+    description = payload.get("consent_description")
+    return () if description in (None, contact.get("consent_description")) else ("consent_description",)

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from airflow_provider_envoke.envoke.messages import check_choice
-from airflow_provider_envoke.envoke.values import as_integer
+from airflow_provider_envoke.envoke.messages import check_choice, shown_name
+from airflow_provider_envoke.envoke.values import as_integer, as_text
 from airflow_provider_envoke.exceptions import EnvokeConfigError, EnvokeDataError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
 Keyfield = Literal["id", "email", "remote_id"]
 _KEYFIELDS = get_args(Keyfield)
@@ -24,6 +26,11 @@ Kind = Literal["id", "email", "text", "consent", "custom_fields", "tags"]
 
 #: Contact ids are unsigned 32-bit integers (article 1697226).
 MAX_CONTACT_ID = 4_294_967_295
+
+# How alike two names must be for one to be suggested instead of the other, 0 to 1. The time that it takes grows
+# with the square of their length.
+_ALIKE = 0.7
+_MAX_COMPARED_CHARS = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +41,13 @@ class ContactField:
     :param max_length: maximum length in characters, or ``None`` if none is documented.
     :param truncatable: whether ``on_overlong="truncate"`` may shorten it. A shortened key would be the key of
         another contact, a shortened language code another language, a shortened consent text no evidence.
+    :param form: what its values look like, for the message of one that is too long.
     """
 
     kind: Kind
     max_length: int | None = None
     truncatable: bool = True
+    form: str = ""
 
 
 CONTACT_FIELDS: dict[str, ContactField] = {
@@ -57,7 +66,7 @@ CONTACT_FIELDS: dict[str, ContactField] = {
     "country": ContactField("text", 50),
     "postal_code": ContactField("text", 15),
     "website": ContactField("text", 255),
-    "language": ContactField("text", 2, truncatable=False),
+    "language": ContactField("text", 2, truncatable=False, form="a two-letter code, such as fr or en"),
     "feedback": ContactField("text"),
     "consent_status": ContactField("consent"),
     "consent_description": ContactField("text", 65_535, truncatable=False),
@@ -80,8 +89,8 @@ def is_known_field(name: str, extra_fields: Collection[str] = ()) -> bool:
     return name in CONTACT_FIELDS or (name in extra_fields and name not in READ_ONLY_FIELDS)
 
 
-def describe_unknown_field(name: object) -> str:
-    """Explain why a field name is not accepted and what to write instead."""
+def describe_unknown_field(name: object, extra_fields: Collection[str] = ()) -> str:
+    """Explain why a field name is not accepted and what to write instead; ``extra_fields`` may be meant too."""
     lower = name.strip().lower() if isinstance(name, str) else ""
     if name in READ_ONLY_FIELDS:
         return "read-only in Envoke; remove it"
@@ -89,10 +98,38 @@ def describe_unknown_field(name: object) -> str:
         return (
             f"not a contact field; the field is named {lower}: use that name, or map a column to it with field_map"
         )
+    nearest = nearest_field(name, extra_fields)
+    if nearest:
+        return f"not a contact field; did you mean {shown_name(nearest)}?"
     return (
         "not a documented contact field (write a custom field as custom_fields.NAME; list a field that is newer "
         "than this provider in extra_fields)"
     )
+
+
+def nearest_field(name: object, extra_fields: Collection[str] = ()) -> str:
+    """Return the field that a misspelled name is nearest to, or ``""`` if none is near."""
+    if not isinstance(name, str):
+        return ""
+    group, dot, member = name.partition(".")
+    if not dot:
+        return nearest_name(name, (*CONTACT_FIELDS, *extra_fields))
+    nearest = nearest_name(group, GROUPS) if member.strip() else ""
+    return f"{nearest}.{member}" if nearest else ""
+
+
+def nearest_name(name: str, names: Iterable[str]) -> str:
+    """Return the name that another one is nearest to without regard to case, or ``""`` if none is near."""
+    return _nearest_name(name[: _MAX_COMPARED_CHARS + 1].strip().lower(), tuple(names))
+
+
+@lru_cache(maxsize=256)  # the rows of a table have the same columns
+def _nearest_name(name: str, names: tuple[str, ...]) -> str:
+    if len(name) > _MAX_COMPARED_CHARS:
+        return ""
+    by_lower_case = {each.lower(): each for each in names if len(each) <= _MAX_COMPARED_CHARS}
+    found = get_close_matches(name, by_lower_case, n=1, cutoff=_ALIKE)
+    return by_lower_case[found[0]] if found else ""
 
 
 def as_contact_id(value: object) -> int | None:
@@ -146,6 +183,19 @@ def resolve_key(
         )
     check_key(key, payload[key])
     return key, payload[key]
+
+
+def match_key(keyfield: Keyfield, value: object) -> str:
+    """
+    Return a key in the form in which keys are compared: trimmed, email addresses in lower case.
+
+    A value that cannot be a key, such as a list, becomes an empty key.
+    """
+    try:
+        text = (as_text(value) or "").strip()
+    except ValueError:
+        text = ""
+    return text.lower() if keyfield == "email" else text
 
 
 def check_key(name: str, value: object) -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _MAX_LISTED = 20
 _MAX_SHOWN_CHARS = 80
+_SHORTEST_SHOWN = 4
 
 # An email address in plain text or percent-encoded in a URL. The search starts at the beginning of a word only:
 # otherwise the time would grow with the square of the length of a long word without an address.
@@ -34,6 +35,16 @@ def mask_emails(text: str) -> str:
     return _EMAIL.sub(r"\1***\2\3", text)
 
 
+def masked_value(name: str, value: object) -> str:
+    """
+    Return the first letter of a value; of short values, custom fields and tags not even that ("no" or "yes").
+
+    :param name: the field, or ``GROUP.MEMBER`` for a custom field or tag.
+    """
+    text = str(value)
+    return f"{text[0]}***" if "." not in name and len(text) >= _SHORTEST_SHOWN else "***"
+
+
 def quoted(word: object) -> str:
     """Quote text from outside for a message: escaped, shortened, email addresses masked."""
     return ascii(mask_emails(str(word)[:_MAX_SHOWN_CHARS]))
@@ -46,19 +57,21 @@ def shown_name(name: object) -> str:
     return mask_emails(shown[:_MAX_SHOWN_CHARS])
 
 
-def describe(violations: Iterable[Violation]) -> str:
+def describe(violations: Iterable[Violation], noun: str = "field") -> str:
     """Describe what is wrong with a row: ``2 fields are invalid: city: …; phone: ….``"""
     fields_by_message: defaultdict[str, list[str]] = defaultdict(list)
     names = set()
     for field, _, message in violations:
         fields_by_message[message].append(field)
         names.add(field)
-    listed = [f"{_join(fields, ', ')}: {message}" for message, fields in fields_by_message.items()]
-    count = "1 field is" if len(names) == 1 else f"{len(names)} fields are"
-    return f"{count} invalid: {_join(listed, '; ')}."
+    listed = [f"{joined(fields, ', ')}: {message}" for message, fields in fields_by_message.items()]
+    count = f"1 {noun} is" if len(names) == 1 else f"{len(names)} {noun}s are"
+    text = f"{count} invalid: {joined(listed, '; ')}"
+    return text if text.endswith("?") else f"{text}."
 
 
-def _join(texts: list[str], separator: str) -> str:
+def joined(texts: list[str], separator: str) -> str:
+    """Join texts, as many as a message can hold; the others are counted."""
     more = [f"and {len(texts) - _MAX_LISTED} more"] if len(texts) > _MAX_LISTED else []
     return separator.join(texts[:_MAX_LISTED] + more)
 

@@ -3,33 +3,31 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote_plus
 
 from airflow_provider_envoke.envoke.fields import Keyfield, check_key, check_object, is_filled, resolve_key
+from airflow_provider_envoke.envoke.filters import field_name, field_names, filter_params
+from airflow_provider_envoke.envoke.json_values import describe_not_json
 from airflow_provider_envoke.envoke.messages import quoted
-from airflow_provider_envoke.envoke.values import as_text
 from airflow_provider_envoke.exceptions import EnvokeConfigError, EnvokeDataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Mapping, Sequence
 
 CONTACTS_PATH = "/v1/contacts"
 CONTACT_PATH = "/v1/contacts/{id}"
 SETTINGS_PATH = "/v1/settings"
+
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 #: Contacts per page, the maximum of the service (article 1697197).
 PAGE_SIZE = 100
 
 #: Maximum length of path and query. nginx rejects request lines over 8 kB by default [assumed].
 MAX_URL_BYTES = 7_500
-
-_MAX_FILTER_DEPTH = 10
-_FILTER_NAME = re.compile(r"\$?[A-Za-z0-9_.]+")
 
 REMOTE_ID_WARNING = (
     "keyfield='remote_id': two contacts can end up with the same email address, and that person may then get "
@@ -43,17 +41,17 @@ class Request:
     One request, without host and credentials.
 
     :param path_template: path without the id, safe to show in a message.
-    :param expects: shape of a successful answer: an ``envelope`` with ``success``, an ``object`` or a ``list`` of
-        objects.
+    :param expects: shape of a successful answer: an ``envelope`` with ``success``, an ``object``, a ``list`` of
+        objects, or ``any``: JSON or nothing.
     :param idempotent: whether sending it twice has the same effect as sending it once.
     """
 
-    method: Literal["GET", "PATCH", "POST"]
+    method: Method
     path: str
     path_template: str
     params: tuple[tuple[str, str], ...] = ()
-    body: Mapping[str, Any] | None = None
-    expects: Literal["envelope", "object", "list"] = "envelope"
+    body: Mapping[str, Any] | Sequence[Any] | None = None
+    expects: Literal["envelope", "object", "list", "any"] = "envelope"
     idempotent: bool = True
 
     @property
@@ -77,9 +75,10 @@ class Request:
             return text.encode("ascii")
         except (TypeError, ValueError, RecursionError):
             pass  # raised below: json's message quotes values and must not be chained
+        found = describe_not_json(self.body)
         raise EnvokeDataError(
-            "The payload contains a value that cannot be represented in JSON. Convert it with "
-            "airflow_provider_envoke.payload.build.build_payload first."
+            f"The payload contains a value that cannot be represented in JSON{f' ({found})' if found else ''}. "
+            "Convert it to text first, for example with airflow_provider_envoke.payload.build.build_payload."
         )
 
     def __repr__(self) -> str:
@@ -101,8 +100,8 @@ def update_contact(
     body = {name: member for name, member in payload.items() if name != "id"}
     if not body.keys() - {key}:
         raise EnvokeDataError(
-            f"The payload contains nothing to update besides its key ({key}). Add a field to change. Null values "
-            "are left out by default; with nulls='clear' they empty the fields."
+            f"The payload contains nothing to update besides its key ({key}). Add a field to change. (The "
+            "operators leave null values out, unless they are given nulls='clear'.)"
         )
     if key == "id":
         return Request("PATCH", f"{CONTACTS_PATH}/{value}", CONTACT_PATH, body=body)
@@ -144,6 +143,7 @@ def find_contacts(
     fields: Sequence[str] | None = None,
     sort: Mapping[str, str] | None = None,
     skip: int = 0,
+    limit: int = PAGE_SIZE,
 ) -> Request:
     """
     Build the GET of one page of up to :data:`PAGE_SIZE` contacts (article 1697197; operators: article 1674395).
@@ -152,22 +152,23 @@ def find_contacts(
     :param fields: names of the fields to return, by default all.
     :param sort: field -> ``ASC`` or ``DESC``, by default id ascending, so that pages do not overlap.
     :param skip: number of contacts to skip.
+    :param limit: number of contacts to return, at most :data:`PAGE_SIZE`.
     :raises EnvokeConfigError: if a name, a value or a sort order is invalid, or the URL is too long.
     :raises EnvokeDataError: if ``filters`` or ``sort`` is not a dict.
     """
     check_object("filters", filters)
     check_object("sort", sort or {})
-    params = [("limit", str(PAGE_SIZE))]
+    params = [("limit", str(limit))]
     if skip:
         params.append(("skip", str(skip)))
     for name, order in (sort or {"id": "ASC"}).items():
         if order not in ("ASC", "DESC"):
             raise EnvokeConfigError(f"sort must be ASC or DESC, not {quoted(order)}.")
-        params.append((f"sort[{_name(name)}]", order))
+        params.append((f"sort[{field_name(name)}]", order))
     if fields:
-        params.append(("fields", ",".join(_names(fields))))
+        params.append(("fields", ",".join(field_names(fields))))
     for name, value in filters.items():
-        params.extend(_filter_params(f"filter[{_name(name)}]", value))
+        params.extend(filter_params(f"filter[{field_name(name)}]", value))
     request = Request("GET", CONTACTS_PATH, CONTACTS_PATH, params=tuple(params), expects="list")
     if len(request.target) > MAX_URL_BYTES:
         raise EnvokeConfigError(
@@ -175,6 +176,15 @@ def find_contacts(
             "values per request."
         )
     return request
+
+
+def delete_contact(contact_id: int) -> Request:
+    """
+    Build the DELETE of a contact. No page of Envoke describes it, nor its answer.
+
+    :param contact_id: as :func:`airflow_provider_envoke.envoke.fields.as_contact_id` returns it.
+    """
+    return Request("DELETE", f"{CONTACTS_PATH}/{contact_id}", CONTACT_PATH, expects="any")
 
 
 class ContactPages:
@@ -215,47 +225,3 @@ class ContactPages:
 def account() -> Request:
     """Build the GET of the account's settings, which shows whether the credentials are valid."""
     return Request("GET", SETTINGS_PATH, SETTINGS_PATH, expects="object")
-
-
-def _names(names: object) -> list[str]:
-    if isinstance(names, str) or not isinstance(names, Iterable):
-        raise EnvokeConfigError(f"fields must be a list of field names, not {type(names).__name__}.")
-    return [_name(name) for name in names]
-
-
-def _name(name: object) -> str:
-    """Return the name of a field or operator if it is valid."""
-    if not isinstance(name, str) or not _FILTER_NAME.fullmatch(name):
-        raise EnvokeConfigError(
-            f"{quoted(name)} is not a valid name of a field or operator. Use ASCII letters, digits, _ and . only."
-        )
-    return name
-
-
-def _filter_params(prefix: str, value: object) -> Iterator[tuple[str, str]]:
-    """Yield the query parameters of a filter, nested in the form that PHP reads."""
-    if prefix.count("[") > _MAX_FILTER_DEPTH:
-        raise EnvokeConfigError("The filters are nested too deeply. Use field -> {operator: value}.")
-    if isinstance(value, dict | list | tuple) and not value:
-        # It would not appear in the URL, so every contact of the account would match.
-        raise EnvokeConfigError(f"{prefix} is empty, which would match every contact. Remove it or add a value.")
-    if isinstance(value, dict):
-        for name, member in value.items():
-            yield from _filter_params(f"{prefix}[{_name(name)}]", member)
-    elif isinstance(value, list | tuple):
-        for index, member in enumerate(value):
-            suffix = f"[{index}]" if isinstance(member, dict) else "[]"
-            yield from _filter_params(f"{prefix}{suffix}", member)
-    elif isinstance(value, str | int) and not isinstance(value, bool):
-        yield prefix, _filter_text(prefix, value)
-    else:
-        raise EnvokeConfigError(
-            f"The value of {prefix} must be text or a whole number, not {type(value).__name__}."
-        )
-
-
-def _filter_text(prefix: str, value: str | int) -> str:
-    try:
-        return as_text(value) or ""
-    except ValueError as error:
-        raise EnvokeConfigError(f"The value of {prefix} is invalid: {error}.") from None

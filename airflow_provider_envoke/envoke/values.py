@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -44,6 +45,7 @@ _DATE_OUT_OF_RANGE = "dates outside the years 1 to 9999 (in UTC) cannot be sent"
 _MAX_DIGITS = 100
 _TOO_MANY_DIGITS = f"numbers with more than {_MAX_DIGITS} digits cannot be sent"
 _MAX_SHOWN_CHARS = 300
+_SINGLE_QUOTE_FIRST = re.compile(r"[^\"']*'")
 _PANDAS_NULLS = frozenset({"NAType", "NaTType"})
 
 
@@ -111,6 +113,26 @@ def read_json_object(text: str) -> Any:
         return text
 
 
+def describe_json_error(text: str) -> str:
+    """
+    Return where a text that looks like JSON breaks and why, without any of it; ``""`` if it is something else.
+
+    A text whose first quotation mark is a single one is what Python writes, and one that begins with two braces is
+    a template that was not rendered.
+    """
+    start = text.lstrip()[:2]
+    if start[:1] not in ("{", "[") or start == "{{" or _SINGLE_QUOTE_FIRST.match(text, 0, _MAX_SHOWN_CHARS):
+        return ""
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        problem = error.msg.rstrip(": ").removesuffix(" at").removesuffix(" starting")
+        return f"line {error.lineno} column {error.colno}: {problem[0].lower()}{problem[1:]}"
+    except (ValueError, RecursionError):
+        pass  # no place is to blame
+    return ""
+
+
 def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
@@ -125,12 +147,13 @@ def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _valid_text(text: str) -> str:
     if "\0" in text:
         raise ValueError("text with a NUL character cannot be sent; remove it in the query")
-    if not (text.isascii() or _is_unicode(text)):
+    if not (text.isascii() or is_unicode(text)):
         raise ValueError("text with a lone surrogate is not valid Unicode; remove it in the query")
     return text
 
 
-def _is_unicode(text: str) -> bool:
+def is_unicode(text: str) -> bool:
+    """Whether a text has no lone surrogate, which is half of a character."""
     try:
         text.encode()
     except UnicodeEncodeError:  # its message quotes the text, so it must not be chained

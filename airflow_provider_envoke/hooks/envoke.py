@@ -11,12 +11,15 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHo
 
 from airflow_provider_envoke.envoke import requests
 from airflow_provider_envoke.envoke.config import EnvokeConfig
+from airflow_provider_envoke.envoke.custom import custom_request
+from airflow_provider_envoke.envoke.filters import check_search
+from airflow_provider_envoke.envoke.lookup import Lookup, contact_ids
 from airflow_provider_envoke.envoke.messages import quoted
 from airflow_provider_envoke.exceptions import EnvokeConfigError, EnvokeError
 from airflow_provider_envoke.get_provider_info import CONNECTION_BEHAVIOUR, CONNECTION_FIELDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from airflow.providers.common.compat.sdk import Connection
 
@@ -144,23 +147,96 @@ class EnvokeHook(BaseHook):
         answer: dict[str, Any] = self.client.send(requests.create_contact(payload, upsert=upsert))
         return answer
 
+    def get_contact(
+        self, key: int | str, *, keyfield: str | None = None, fields: Sequence[str] | None = None
+    ) -> dict[str, Any]:
+        """
+        Return one contact. An email address finds it in any case; another contact is never taken for it.
+
+        :param key: the contact's id, email address or remote id.
+        :param keyfield: ``"id"``, ``"email"`` or ``"remote_id"``: the field that holds the key; by default
+            ``"id"`` for a whole number, and ``"email"`` otherwise.
+        :param fields: names of the fields to return; all by default.
+        :raises EnvokeNotFoundError: if no contact has this key.
+        :raises EnvokeDataError: if several contacts have it, or the key is invalid.
+        """
+        check_search({}, fields)
+        lookup = Lookup(key, keyfield, fields)
+        return lookup.pick(self.client.send(request) for request in lookup.requests)
+
+    def delete_contact(self, key: int | str, *, keyfield: str | None = None) -> None:
+        """
+        Delete one contact. By email address or remote id it is looked up first, and deleted by its id.
+
+        **Envoke advises the consent status Revoked instead** (article 1690800): it forgets a deleted contact, and
+        with it a "no", so the next import may bring the person back, and they get mail again. In Envoke's own
+        interface, contacts who revoked consent or reported spam cannot be deleted. Article 1697226 mentions a
+        DELETE, but no page describes it; it is "not always allowed".
+
+        After a temporary failure, the request is sent again. If it then finds no contact, an earlier attempt has
+        deleted it: that counts as done.
+
+        :param key: the contact's id, email address or remote id.
+        :param keyfield: the field that holds the key; see :meth:`get_contact`.
+        :raises EnvokeNotFoundError: if no contact has this key.
+        :raises EnvokeRejectedError: if Envoke refuses to delete the contact.
+        :raises EnvokeDataError: if several contacts have the key, or the key is invalid.
+        """
+        lookup = Lookup(key, keyfield, ["id"])
+        if lookup.keyfield == "id":
+            contact_id = int(lookup.value)
+        else:
+            (contact_id,) = contact_ids([self.get_contact(key, keyfield=keyfield, fields=["id"])])
+        self.client.send(requests.delete_contact(contact_id))
+        self.log.info("Deleted the contact %d.", contact_id)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | Sequence[Any] | None = None,
+    ) -> Any:
+        """
+        Send a request that this hook has no method for. Return the answer's JSON, or ``None`` if it is empty.
+
+        Retries, limits and masked messages are those of the other methods. A POST is not sent again once it may
+        have arrived. A DELETE that is sent again and finds nothing counts as done. Nothing guards consent.
+
+        :param method: ``"GET"``, ``"POST"``, ``"PUT"``, ``"PATCH"`` or ``"DELETE"``.
+        :param path: such as ``"/v2/tags/7/contacts"``; messages show segments with a digit as ``{id}``.
+        :param params: query parameters: texts, whole numbers, or lists of them.
+        :param body: a dict or a list, sent as JSON.
+        :raises EnvokeConfigError: if an argument is invalid.
+        :raises EnvokeAPIError: if the service refuses, also with ``"success": false``.
+        """
+        return self.client.send(custom_request(method, path, params=params, body=body))
+
     def find_contacts(
         self,
         filters: Mapping[str, Any],
         *,
         fields: Sequence[str] | None = None,
         sort: Mapping[str, str] | None = None,
+        extra_fields: Collection[str] = (),
     ) -> Iterator[dict[str, Any]]:
         """
         Yield the contacts that match all filters, read in pages of 100 (article 1697197).
 
         :param filters: field -> value, or field -> {operator: value} with the operators of article 1674395:
-            ``{"email": {"$in": ["a@example.com", "b@example.com"]}}``. An empty dict matches every contact.
+            ``{"email": {"$in": ["a@example.com", "b@example.com"]}}``. An empty dict matches every contact. A
+            custom field is ``custom_fields.NAME``. The contacts with a tag or subscription are
+            ``{"interests": "Newsletter"}``; Envoke documents operators "after MongoDB", but no filter by tag, so
+            compare the tags of what is returned.
         :param fields: names of the fields to return; all by default.
         :param sort: field -> ``"ASC"`` or ``"DESC"``; by id by default.
+        :param extra_fields: names of fields that Envoke's documentation does not list yet. Other unknown names are
+            refused, because a filter on them matches nothing.
         :raises EnvokeConfigError: if a name or an operator is invalid, or the filters make the URL too long.
         :raises EnvokeAPIError: if the service refuses, for example an operator that a field does not support.
         """
+        check_search(filters, fields, sort, extra_fields)
         return self.client.find_contacts(filters, fields=fields, sort=sort)
 
     def account(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import logging
 from contextlib import contextmanager
 from copy import copy
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from airflow.providers.common.compat.sdk import AirflowFailException
@@ -33,10 +33,11 @@ if TYPE_CHECKING:
 METRICS = {
     "envoke.sync.rows.OUTCOME": "counter: rows by `updated`, `created`, `unchanged`, `skipped`, `rejected`",
     "envoke.sync.rejects.REASON": "counter: rejected rows by reason code",
+    "envoke.sync.consent_kept": "counter: rows whose consent was kept as it is in Envoke",
     "envoke.sync.requests.KIND": "counter: requests by `read`, `write`, `retry`",
     "envoke.sync.duration": "timer: a sync",
-    "envoke.plan.*": "the same four for a plan that was not applied: `plan_only`, or above `max_changes`",
-    "envoke.update.RESULT": "counter: tasks of one contact by `updated`, `created`, `skipped`, `failed`",
+    "envoke.plan.*": "the same five for a plan that was not applied: `plan_only`, or above `max_changes`",
+    "envoke.update.RESULT": "counter: one-contact tasks by `updated`, `created`, `unchanged`, `skipped`, `failed`",
     "envoke.update.duration": "timer: such a task",
 }
 
@@ -85,6 +86,11 @@ def check_rejects(report: SyncReport, max_rejects: float, path: str, first: Iter
     temporary = TEMPORARY_REASONS & report.reasons.keys()
     kind = EnvokeSyncError if temporary else EnvokeRowsError
     raise kind("\n".join(describe_rejects(report, max_rejects, path, first)), report.as_dict())
+
+
+def set_result(context: Context, result: str) -> None:
+    """Put the result into the context as ``envoke_result``: Airflow renders ``map_index_template`` afterwards."""
+    cast("dict[str, Any]", context)["envoke_result"] = result
 
 
 def push_result(context: Context, task: Any, result: dict[str, Any]) -> None:
@@ -139,12 +145,13 @@ def count_sync(report: SyncReport, task: Any) -> None:
     prefix = "envoke.plan" if report.plan_only else "envoke.sync"
     counts = {f"rows.{outcome}": getattr(report, outcome) for outcome in OUTCOMES}
     counts |= {f"rejects.{reason}": count for reason, count in report.reasons.items()}
+    counts |= {"consent_kept": report.consent_kept}
     counts |= {f"requests.{kind}": count for kind, count in report.requests.items()}
     _emit(prefix, counts, report.seconds, task)
 
 
 def count_update(result: str, seconds: float, task: Any) -> None:
-    """Emit the metrics of an update of one contact: ``updated``, ``created``, ``skipped`` or ``failed``."""
+    """Emit the metrics of an update of one contact, by a result that :data:`METRICS` names."""
     _emit("envoke.update", {result: 1}, seconds, task)
 
 

@@ -16,6 +16,7 @@ from airflow_provider_envoke.operators._outcome import (
     count_sync,
     fail_without_retry,
     push_result,
+    set_result,
 )
 from airflow_provider_envoke.operators._rejects import check_rejects_include, rejects_file, shown_path
 from airflow_provider_envoke.operators._templated import check_rendered_arguments
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_envoke.operators._rejects import RejectsFile
-    from airflow_provider_envoke.operators._sync import BaseEnvokeSyncOperator
     from airflow_provider_envoke.sync.passes import SyncRun
     from airflow_provider_envoke.sync.report import Reject, SyncReport
 
@@ -56,39 +56,39 @@ class TaskRun:
         if self._run is not None:
             self._run.cancel()
 
-    def sync(
-        self, task: BaseEnvokeSyncOperator, context: Context, rows: Iterable[Mapping[str, Any]]
-    ) -> dict[str, Any]:
-        """Bring the rows into Envoke, and return the report; see :meth:`BaseEnvokeSyncOperator.sync`."""
+    def sync(self, task: Any, context: Context | None, rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+        """
+        Bring the rows into Envoke, and return the report; see :meth:`BaseEnvokeSyncOperator.sync`.
+
+        :param context: ``None`` in a dry run, which is not recorded anywhere.
+        """
         self.report, self._first_rejects = None, {}
         try:
             with fail_without_retry():
                 report = self._sync(task, context, rows)
             _check_empty(report, task.on_empty)
         except BaseException:
-            if self.report is not None:
+            if self.report is not None and context is not None:
                 push_result(context, task, self.report.as_dict())
             raise
         return report.as_dict()
 
-    def _sync(
-        self, task: BaseEnvokeSyncOperator, context: Context, rows: Iterable[Mapping[str, Any]]
-    ) -> SyncReport:
+    def _sync(self, task: Any, context: Context | None, rows: Iterable[Mapping[str, Any]]) -> SyncReport:
         check_choice("on_empty", task.on_empty, get_args(OnEmpty))
         check_rejects_include(task.rejects_include)
         check_rendered_arguments(task)
         max_rejects = read_limit("max_rejects", task.max_rejects)
         if task.keyfield == "remote_id":
             log.warning(REMOTE_ID_WARNING)
-        with rejects_file(task.rejects_path, context) as rejects:
+        with rejects_file("" if context is None else task.rejects_path, context or {}) as rejects:
             report = self._run_sync(task, context, rows, rejects)
         check_rejects(report, max_rejects, rejects.path, self._first_rejects.values())
         return report
 
     def _run_sync(
         self,
-        task: BaseEnvokeSyncOperator,
-        context: Context,
+        task: Any,
+        context: Context | None,
         rows: Iterable[Mapping[str, Any]],
         rejects: RejectsFile,
     ) -> SyncReport:
@@ -101,7 +101,7 @@ class TaskRun:
                 rejects.write(reject)
 
         def on_skip(reject: Reject) -> None:
-            if "skipped" in task.rejects_include:
+            if reject.outcome != "skipped" or "skipped" in task.rejects_include:
                 rejects.write(reject)
 
         options = task.sync_options()
@@ -116,8 +116,10 @@ class TaskRun:
         finally:
             self.report = report = run.report()
             _log_report(report)
-            add_to_events(context, task.outlets, report, config.base_url)
-            count_sync(report, task)
+            if context is not None:
+                set_result(context, report.summary)
+                add_to_events(context, task.outlets, report, config.base_url)
+                count_sync(report, task)
         return report
 
 
@@ -125,6 +127,7 @@ def _log_report(report: SyncReport) -> None:
     if report.rows or report.not_reached:
         # The table starts on its own line, because the log puts a prefix before the first one.
         log.info("Report of the run:\n%s", report.as_table())
+        log.info("Result: %s.", report.summary)
     else:
         log.info("No rows were read%s.", f"; stopped early: {report.end}" if report.stopped else "")
 

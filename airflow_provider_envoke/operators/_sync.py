@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
@@ -9,6 +10,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 from airflow_provider_envoke.hooks.envoke import EnvokeHook
 from airflow_provider_envoke.operators._lineage import operator_lineage
 from airflow_provider_envoke.operators._run import TaskRun
+from airflow_provider_envoke.operators._templated import read_switch
 from airflow_provider_envoke.payload.build import PayloadRules
 from airflow_provider_envoke.payload.mapping import FieldMap
 from airflow_provider_envoke.sync.limits import read_limit
@@ -23,8 +25,11 @@ if TYPE_CHECKING:
     from airflow_provider_envoke.envoke.fields import Keyfield
     from airflow_provider_envoke.operators._run import OnEmpty
     from airflow_provider_envoke.payload.build import Nulls, OnOverlong
-    from airflow_provider_envoke.sync.options import OnDuplicate, OnMissing, Strategy
+    from airflow_provider_envoke.payload.mapping import UnknownColumns
+    from airflow_provider_envoke.sync.options import OnDuplicate, OnMissing, OnWithdrawn, Strategy
     from airflow_provider_envoke.sync.report import Outcome
+
+_DRY_RUN_PREVIEW = 3
 
 
 class BaseEnvokeSyncOperator(BaseOperator):
@@ -43,6 +48,9 @@ class BaseEnvokeSyncOperator(BaseOperator):
     :param static_fields: field -> value, the same for every row. (templated)
     :param reference: one column or several that identify a row for people, such as the table's primary key. They
         are in the rejects file and in messages. They are not sent to Envoke, unless ``field_map`` maps them too.
+    :param unknown_columns: ``"error"`` fails the task before anything is sent if a column is no field of Envoke or
+        a read-only one; ``"ignore"`` leaves these columns out, so that ``SELECT *`` can be used, and logs their
+        names. With ``field_map``, other columns are always left out.
     :param envoke_conn_id: the Airflow connection of type ``envoke``. (templated)
     :param nulls: ``"ignore"`` leaves null fields out; ``"clear"`` empties them in Envoke, except the email
         address, keys, consent and tags.
@@ -54,14 +62,20 @@ class BaseEnvokeSyncOperator(BaseOperator):
     :param on_duplicate: if a key occurs twice, ``"first"`` keeps the first row, skips later rows with the same
         values and rejects those with other values; ``"last"`` applies all of them in order; ``"reject"`` rejects
         all of them. ``"first"`` and ``"last"`` need a query with ``ORDER BY``.
-    :param consent_guard: reject rows that would replace the consent status of a contact who revoked consent or
-        reported spam.
+    :param on_withdrawn: what to do with a row whose consent would replace that of a person who has revoked consent
+        or reported spam: ``"keep"`` leaves the consent and its description as they are in Envoke, writes the rest
+        and counts the row as ``consent_kept``, too; ``"reject"`` rejects the row. A ``consent_description``
+        without a status is always kept as it is.
+    :param consent_guard: never replace the consent of a person who has revoked consent or reported spam.
     :param shared_email_guard: with another key than ``email``, reject rows that would give a contact the address
         of another contact, and all rows that would give theirs the same address.
     :param ambiguous_guard: reject rows whose key belongs to several contacts.
     :param concurrency: how many requests are under way at once.
     :param requests_per_second: how many requests may start in a second; by default as the connection says.
-    :param plan_only: read, compare and report what would change, but write nothing.
+    :param plan_only: read, compare and report what would change, but write nothing. (templated)
+    :param preview: how many requests to log that would be sent, up to 100: method, path and body, with masked
+        values. Above 0, nothing is written, as with ``plan_only``.
+    :param preview_unmasked: show the values whole, for a test account: the log then holds personal data.
     :param max_rejects: how many rows may be rejected before the task fails: a count (1 is one row), or a share
         below 1. (templated)
     :param max_changes: a circuit breaker: how many rows may change or create contacts, a count or a share below 1.
@@ -74,7 +88,8 @@ class BaseEnvokeSyncOperator(BaseOperator):
         Each try of a task instance writes a file of its own and never over another one: in a folder, one named
         after the task instance and the try; a file's name is used as it is by the first try of a task that is not
         mapped, unless the file exists, and otherwise gets these ids. The log names the file. (templated)
-    :param rejects_include: the rows that are listed there: ``"rejected"``, ``"skipped"`` or both.
+    :param rejects_include: the rows that are listed there: ``"rejected"``, ``"skipped"`` or both. Rows whose
+        consent was kept are always listed.
     :param on_empty: ``"succeed"``, ``"skip"`` or ``"fail"`` if there are no rows.
     """
 
@@ -83,6 +98,7 @@ class BaseEnvokeSyncOperator(BaseOperator):
         "field_map",
         "static_fields",
         "envoke_conn_id",
+        "plan_only",
         "max_rejects",
         "max_changes",
         "rejects_path",
@@ -97,6 +113,7 @@ class BaseEnvokeSyncOperator(BaseOperator):
         field_map: Mapping[str, str] | None = None,
         static_fields: Mapping[str, Any] | None = None,
         reference: str | Sequence[str] = (),
+        unknown_columns: UnknownColumns = "error",
         envoke_conn_id: str = EnvokeHook.default_conn_name,
         nulls: Nulls = "ignore",
         on_overlong: OnOverlong = "reject",
@@ -104,12 +121,15 @@ class BaseEnvokeSyncOperator(BaseOperator):
         strategy: Strategy = "changed",
         on_missing: OnMissing = "reject",
         on_duplicate: OnDuplicate = "first",
+        on_withdrawn: OnWithdrawn = "keep",
         consent_guard: bool = True,
         shared_email_guard: bool = True,
         ambiguous_guard: bool = True,
         concurrency: int = 8,
         requests_per_second: float | None = None,
-        plan_only: bool = False,
+        plan_only: bool | str = False,
+        preview: int = 0,
+        preview_unmasked: bool = False,
         max_rejects: float | str = 0,
         max_changes: float | str | None = None,
         rejects_path: str | None = None,
@@ -122,6 +142,7 @@ class BaseEnvokeSyncOperator(BaseOperator):
         self.field_map = field_map
         self.static_fields = static_fields
         self.reference = reference
+        self.unknown_columns = unknown_columns
         self.envoke_conn_id = envoke_conn_id
         self.nulls = nulls
         self.on_overlong = on_overlong
@@ -129,18 +150,40 @@ class BaseEnvokeSyncOperator(BaseOperator):
         self.strategy = strategy
         self.on_missing = on_missing
         self.on_duplicate = on_duplicate
+        self.on_withdrawn = on_withdrawn
         self.consent_guard = consent_guard
         self.shared_email_guard = shared_email_guard
         self.ambiguous_guard = ambiguous_guard
         self.concurrency = concurrency
         self.requests_per_second = requests_per_second
         self.plan_only = plan_only
+        self.preview = preview
+        self.preview_unmasked = preview_unmasked
         self.max_rejects = max_rejects
         self.max_changes = max_changes
         self.rejects_path = rejects_path
         self.rejects_include = rejects_include
         self.on_empty = on_empty
         self._task_run = TaskRun()
+
+    def source_rows(self) -> Iterable[Mapping[str, Any]]:
+        """
+        Return the rows to bring into Envoke.
+
+        :raises AirflowFailException: if they cannot be had, and a retry cannot help.
+        """
+        raise NotImplementedError
+
+    def dry_run(self) -> None:
+        """
+        Plan, and log the report and the first requests that would be sent: three, or as ``preview`` says.
+
+        Nothing is written, pushed or recorded, and there is no rejects file. It fails where :meth:`execute` would.
+        """
+        task = copy(self)
+        task.preview = self.preview or _DRY_RUN_PREVIEW
+        task._task_run = TaskRun()
+        task._task_run.sync(task, None, task.source_rows())
 
     def on_kill(self) -> None:
         """Stop the run, also one that has not begun yet; what was done so far is reported."""
@@ -181,16 +224,20 @@ class BaseEnvokeSyncOperator(BaseOperator):
                 {} if self.field_map is None else self.field_map,
                 {} if self.static_fields is None else self.static_fields,
                 (self.reference,) if isinstance(self.reference, str) else self.reference,
+                self.unknown_columns,
             ),
             rules=PayloadRules(self.nulls, self.on_overlong, self.extra_fields),
             strategy=self.strategy,
             on_missing=self.on_missing,
             on_duplicate=self.on_duplicate,
+            on_withdrawn=self.on_withdrawn,
             consent_guard=self.consent_guard,
             shared_email_guard=self.shared_email_guard,
             ambiguous_guard=self.ambiguous_guard,
             concurrency=self.concurrency,
             requests_per_second=self.requests_per_second,
-            plan_only=self.plan_only,
+            plan_only=read_switch("plan_only", self.plan_only),
+            preview=self.preview,
+            preview_unmasked=self.preview_unmasked,
             max_changes=None if self.max_changes is None else read_limit("max_changes", self.max_changes),
         )

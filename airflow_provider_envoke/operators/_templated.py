@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_envoke.envoke.fields import GROUPS
 from airflow_provider_envoke.envoke.messages import Violation, describe, shown_name
-from airflow_provider_envoke.envoke.values import read_json_object
-from airflow_provider_envoke.exceptions import EnvokeDataError
+from airflow_provider_envoke.envoke.values import describe_json_error, read_json_object
+from airflow_provider_envoke.exceptions import EnvokeConfigError, EnvokeDataError
 from airflow_provider_envoke.payload.columns import check_unique
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ _NO_COLUMN_NAMES = (
     "Rows that are tuples have no column names: give the query's task handler=rows_as_dicts "
     "(from airflow_provider_envoke.operators.envoke)."
 )
+
+_SWITCHES = {"true": True, "false": False}
 
 # What templates render a missing value to. It must not be written into a contact.
 _RENDERED_NULLS = frozenset({"None", "nan", "NaN", "NaT", "<NA>"})
@@ -49,7 +51,11 @@ def read_payload(value: object) -> dict[str, Any]:
             f"task over the rows with .expand(payload=…). {_NO_COLUMN_NAMES}"
         )
     if value is None:
-        raise EnvokeDataError("payload is None: the upstream task returned no row, or the task id is wrong.")
+        raise EnvokeDataError(
+            "payload is None: the upstream query returned no row, or the template reads another task. If no row "
+            "is normal, skip this task then (for example with @task.short_circuit), or map it over the rows with "
+            ".expand(payload=…), which makes no task of no rows."
+        )
     if not isinstance(value, dict):
         raise EnvokeDataError(f"payload must be one row as a dict, not {type(value).__name__}.")
     return value
@@ -75,6 +81,22 @@ def read_rows(value: Any) -> Iterable[Any]:
         value = value.to_dict("records")
     if not isinstance(value, Iterable) or isinstance(value, str | bytes | Mapping):
         raise EnvokeDataError(f"rows must be an iterable of dicts, such as a list, not {type(value).__name__}.")
+    return value
+
+
+def read_switch(argument: str, value: object) -> bool:
+    """
+    Return an argument that is on or off: a bool, or the text that a template renders one to.
+
+    :raises EnvokeConfigError: if it is anything else, so that no misspelled text counts as off, or as on.
+    """
+    if isinstance(value, str):
+        value = _SWITCHES.get(value.strip().lower())
+    if not isinstance(value, bool):
+        raise EnvokeConfigError(
+            f"{argument} must be True or False. A template must render to one of these words: check its "
+            "parameter, variable or XCom."
+        )
     return value
 
 
@@ -164,6 +186,13 @@ def _read_repr(text: str) -> Any:
 
 def _unreadable(argument: str, text: str) -> str:
     """Name what a literal cannot hold, such as ``datetime.date(…)``, and nothing else of the text."""
+    breaks = describe_json_error(text)
+    if breaks:
+        return (
+            f"{argument} is a JSON text that breaks at {breaks}. Correct the text. If a template fills in values, "
+            f"let it write them as JSON ({{{{ … | tojson }}}}), or pass the value itself as an XComArg "
+            f"({_INSTEAD[argument]})."
+        )
     found = _not_literal(text)
     problem = "a text that is neither JSON nor the repr of a Python value"
     if found:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
-from copy import copy
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from airflow.providers.common.compat.sdk import AirflowSkipException, BaseOperator
 
-from airflow_provider_envoke.envoke.fields import resolve_key
-from airflow_provider_envoke.envoke.messages import check_choice, describe, mask_emails
+from airflow_provider_envoke.envoke.fields import as_contact_id, resolve_key
+from airflow_provider_envoke.envoke.messages import check_choice
 from airflow_provider_envoke.envoke.requests import REMOTE_ID_WARNING, create_missing, update_contact
-from airflow_provider_envoke.exceptions import EnvokeConfigError, EnvokeDataError, EnvokeNotFoundError
+from airflow_provider_envoke.exceptions import EnvokeConfigError, EnvokeNotFoundError
 from airflow_provider_envoke.hooks.envoke import EnvokeHook
 from airflow_provider_envoke.operators._lineage import operator_lineage
-from airflow_provider_envoke.operators._outcome import count_update, fail_without_retry, push_result
+from airflow_provider_envoke.operators._outcome import count_update, fail_without_retry, push_result, set_result
 from airflow_provider_envoke.operators._sync import BaseEnvokeSyncOperator
 from airflow_provider_envoke.operators._templated import (
     check_rendered_nulls,
@@ -24,9 +22,11 @@ from airflow_provider_envoke.operators._templated import (
     read_payload,
     read_rows,
 )
+from airflow_provider_envoke.operators._update import guarded, rejection, result_of, unguarded, with_advice
 from airflow_provider_envoke.payload.build import Nulls, OnOverlong, PayloadRules, build_payload, spelled_key
 from airflow_provider_envoke.payload.columns import column_names, row_as_dict
 from airflow_provider_envoke.payload.mapping import FieldMap
+from airflow_provider_envoke.sync.options import OnWithdrawn
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -35,9 +35,14 @@ if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
 
     from airflow_provider_envoke.envoke.fields import Keyfield
+    from airflow_provider_envoke.sync.compare import Decision
 
 OnMissing = Literal["fail", "skip", "create"]
 
+_CONSENT_KEPT = (
+    "The person has revoked consent or reported spam: %s kept as in Envoke. If the person has opted in again, "
+    "record that in Envoke."
+)
 _EXPRESSION = re.compile(r"\s*\{\{[^{}]*\}\}\s*")
 
 
@@ -54,7 +59,8 @@ class EnvokeUpdateContactOperator(BaseOperator):
         get every message twice. Envoke's support must first switch off the account's duplicate check.
 
     :param payload: field -> value: a dict with templates anywhere in it, an ``XComArg``, a JSON text, or a
-        template that renders to the ``repr`` of a dict, such as ``"{{ ti.xcom_pull(task_ids='query')[0] }}"``.
+        template that renders to the ``repr`` of a dict, such as
+        ``"{{ (ti.xcom_pull(task_ids='query') or [none])[0] }}"``.
         Custom fields and tags are ``{"custom_fields": {"plan": "gold"}, "interests": {"Newsletter": "Set"}}``.
         :mod:`airflow_provider_envoke.envoke.values` says how a warehouse's types become text. (templated)
     :param keyfield: ``"id"``, ``"email"`` or ``"remote_id"``: the field that finds the contact; by default the id,
@@ -68,11 +74,15 @@ class EnvokeUpdateContactOperator(BaseOperator):
     :param extra_fields: names of fields that Envoke's documentation does not list yet; sent as text.
     :param on_missing: what to do if no contact has the key: ``"fail"``, ``"skip"`` the task, or ``"create"``
         the contact.
-    :param consent_guard: if the payload sets a consent status, first read the contact and the contacts with the
-        payload's email address, and fail if one of them has revoked consent or reported spam (CASL).
+    :param on_withdrawn: what to do if the person has revoked consent or reported spam (CASL) and the payload has
+        another consent: ``"keep"`` leaves the consent and its description as they are and sends the rest;
+        ``"reject"`` fails the task. A contact that does not exist is not created then.
+    :param consent_guard: if the payload has a consent, first read the contact and the contacts with its email
+        address, and never replace a withdrawn consent.
     :param return_contact: whether the XCom also holds the service's whole answer, which is personal data.
-    :return: ``{"id": …, "action": "updated" | "created" | "skipped", "fields": [names sent]}``; with
-        ``return_contact`` also ``"answer"``.
+    :return: ``{"id": …, "action": "updated" | "created" | "unchanged" | "skipped", "fields": [names sent]}``; with
+        ``return_contact`` also ``"answer"``; ``"consent_kept": True`` if a withdrawn consent was kept. The action
+        is ``"unchanged"``, and nothing is sent, if the payload has nothing else.
     """
 
     template_fields: Sequence[str] = ("payload", "keyfield", "contact_id", "envoke_conn_id")
@@ -90,6 +100,7 @@ class EnvokeUpdateContactOperator(BaseOperator):
         on_overlong: OnOverlong = "reject",
         extra_fields: Collection[str] = (),
         on_missing: OnMissing = "fail",
+        on_withdrawn: OnWithdrawn = "keep",
         consent_guard: bool = True,
         return_contact: bool = False,
         **kwargs: Any,
@@ -103,6 +114,7 @@ class EnvokeUpdateContactOperator(BaseOperator):
         self.on_overlong = on_overlong
         self.extra_fields = extra_fields
         self.on_missing = on_missing
+        self.on_withdrawn = on_withdrawn
         self.consent_guard = consent_guard
         self.return_contact = return_contact
         self._written: int | None = None
@@ -122,19 +134,22 @@ class EnvokeUpdateContactOperator(BaseOperator):
             outcome = result["action"]
         finally:
             count_update(outcome, time.monotonic() - started_s, self)
-        self._written = 0 if result["action"] == "skipped" else 1
+            set_result(context, outcome)
+        self._written = 0 if result["action"] in ("skipped", "unchanged") else 1
         if result["action"] == "skipped":
             push_result(context, self, result)
             raise AirflowSkipException("No contact has this key, and on_missing is 'skip'.")
-        self.log.info("Contact %s: %s (%s).", result["id"], result["action"], ", ".join(result["fields"]))
+        fields = ", ".join(result["fields"]) or "nothing sent"
+        self.log.info("Contact %s: %s (%s).", result["id"], result["action"], fields)
         return result
 
     def dry_run(self) -> None:
-        """Log the request that would be sent, without credentials and with email addresses masked."""
+        """Log the request that would be sent, without credentials and with masked values."""
+        from airflow_provider_envoke.sync.preview import describe_request  # noqa: PLC0415 - only here
+
         payload, _ = self._build_payload()
         request = update_contact(payload, contact_id=self.contact_id, keyfield=self.keyfield)
-        self.log.info("Would send %s %s", request.method, mask_emails(request.target))
-        self.log.info("with the body %s", mask_emails(json.dumps(request.body, ensure_ascii=False, indent=2)))
+        self.log.info("Would send %s", describe_request(request))
 
     def get_openlineage_facets_on_complete(
         self,
@@ -146,6 +161,7 @@ class EnvokeUpdateContactOperator(BaseOperator):
     def _build_payload(self) -> tuple[dict[str, Any], str]:
         """Return the payload, and the remote id with the space around it, if the row has any."""
         check_choice("on_missing", self.on_missing, get_args(OnMissing))
+        check_choice("on_withdrawn", self.on_withdrawn, get_args(OnWithdrawn))
         rules = PayloadRules(self.nulls, self.on_overlong, self.extra_fields)
         fields = FieldMap().apply(read_payload(self.payload), rules.extra_fields)
         check_rendered_nulls("payload", fields)
@@ -160,15 +176,32 @@ class EnvokeUpdateContactOperator(BaseOperator):
             if spelled:  # a contact may have the remote id with the space around it
                 payloads[spelled] = {**payload, "remote_id": spelled}
         with EnvokeHook(self.envoke_conn_id) as hook:
+            decision = unguarded(payload, key)
             if self.consent_guard:
-                for each, its_payload in payloads.items():
-                    self._check_consent(hook, its_payload, (key, each))
-            answer = self._update_existing(hook, payloads.values())
-            if answer is not None:
-                return self._result("updated", payload, answer)
-            if self.on_missing == "skip":
-                return self._result("skipped", payload, {})
-            return self._result("created", payload, self._create(hook, payload, key))
+                decision = guarded(hook, payload, key, payloads, self.on_withdrawn)
+            held = {violation.field for violation in decision.held_back}
+            if held:
+                self.log.warning(_CONSENT_KEPT, " and ".join(sorted(held, reverse=True)))
+            to_send = [
+                {name: value for name, value in each.items() if name not in held} for each in payloads.values()
+            ]
+            return self._send(hook, decision, to_send, key)
+
+    def _send(
+        self, hook: EnvokeHook, decision: Decision, payloads: Sequence[dict[str, Any]], key: Keyfield
+    ) -> dict[str, Any]:
+        kept = {"consent_kept": True} if decision.held_back else {}
+        if decision.action == "unchanged":
+            contact_id = as_contact_id((decision.current or {}).get("id"))
+            return {**self._result("unchanged", payloads[0], {}), "id": contact_id, **kept}
+        answer = self._update_existing(hook, payloads)
+        if answer is not None:
+            return {**self._result("updated", payloads[0], answer), **kept}
+        if self.on_missing == "skip":
+            return self._result("skipped", payloads[0], {})
+        if decision.held_back:  # it would be a second contact of the person
+            raise rejection(decision.held_back[0])
+        return self._result("created", payloads[0], self._create(hook, payloads[0], key))
 
     def _update_existing(self, hook: EnvokeHook, payloads: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
         """Send the first payload whose contact exists, and return the answer; ``None`` if no contact exists."""
@@ -179,21 +212,12 @@ class EnvokeUpdateContactOperator(BaseOperator):
             except EnvokeNotFoundError as error:
                 missing = error
         if missing is not None and self.on_missing == "fail":
-            raise _with_advice(missing)
+            raise with_advice(missing)
         return None
 
-    def _check_consent(self, hook: EnvokeHook, payload: dict[str, Any], key: tuple[Keyfield, Any]) -> None:
-        """Read the contact, and who else has its new email address: consent belongs to the person."""
-        from airflow_provider_envoke.sync.guards import (  # noqa: PLC0415 - only when a consent is written
-            CONSENT_FIELDS,
-            check_consent,
-            consent_filters,
-        )
-
-        for filters in consent_filters(payload, key, email=payload.get("email")):
-            violation = check_consent(payload, hook.find_contacts(filters, fields=CONSENT_FIELDS))
-            if violation is not None:
-                raise EnvokeDataError(describe([violation]), (violation,))
+    def _result(self, action: str, payload: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
+        result = result_of(action, payload, answer)
+        return {**result, "answer": answer} if self.return_contact else result
 
     def _create(self, hook: EnvokeHook, payload: dict[str, Any], key: Keyfield) -> dict[str, Any]:
         if key == "id":
@@ -203,35 +227,6 @@ class EnvokeUpdateContactOperator(BaseOperator):
             )
         answer: dict[str, Any] = hook.client.send(create_missing(payload, key))
         return answer
-
-    def _result(self, action: str, payload: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
-        data = answer.get("result_data")
-        contact_id = str(data.get("id") or "") if isinstance(data, dict) else ""
-        result: dict[str, Any] = {
-            "id": int(contact_id) if contact_id.isdecimal() else None,
-            "action": action,
-            "fields": _field_names(payload) if answer else [],
-        }
-        if self.return_contact:
-            result["answer"] = answer
-        return result
-
-
-def _with_advice(missing: EnvokeNotFoundError) -> EnvokeNotFoundError:
-    """Return the error of an unknown contact with what the operator can do instead of failing."""
-    error = copy(missing)
-    error.args = (f"{missing} Set on_missing='skip' to skip the task, or 'create' to create the contact.",)
-    return error
-
-
-def _field_names(payload: dict[str, Any]) -> list[str]:
-    """Return the names of the fields that were sent; members of a group as ``custom_fields.plan``."""
-    return sorted(
-        f"{name}.{member}" if member else name
-        for name, value in payload.items()
-        for member in (value if isinstance(value, dict) else (None,))
-        if name != "id"
-    )
 
 
 class EnvokeSyncContactsOperator(BaseEnvokeSyncOperator):
@@ -263,11 +258,15 @@ class EnvokeSyncContactsOperator(BaseEnvokeSyncOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Bring the rows into Envoke, and return the report; see :meth:`BaseEnvokeSyncOperator.sync`."""
+        return self.sync(context, self.source_rows())
+
+    def source_rows(self) -> Iterable[Mapping[str, Any]]:
+        """Return the rows that the argument ``rows`` stands for."""
         with fail_without_retry():
             rows = read_rows(self.rows)
             if self._may_have_templates:
                 check_rendered_rows(rows)
-        return self.sync(context, rows)
+        return rows
 
 
 def rows_as_dicts(cursor: Any) -> list[dict[str, Any]]:

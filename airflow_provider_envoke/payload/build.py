@@ -18,7 +18,7 @@ from airflow_provider_envoke.envoke.fields import (
 )
 from airflow_provider_envoke.envoke.interests import is_tag_name, tag_state
 from airflow_provider_envoke.envoke.messages import Violation, check_choice, describe, shown_name
-from airflow_provider_envoke.envoke.values import as_null, as_text, read_json_object
+from airflow_provider_envoke.envoke.values import as_null, as_text, describe_json_error, read_json_object
 from airflow_provider_envoke.exceptions import EnvokeConfigError, EnvokeDataError
 
 if TYPE_CHECKING:
@@ -68,6 +68,13 @@ class PayloadRules:
 
 def _is_name(name: object) -> bool:
     return isinstance(name, str) and _CUSTOM_FIELD_NAME.fullmatch(name) is not None
+
+
+def describe_invalid_member(group: str, member: object) -> str:
+    """Explain why a group, such as ``custom_fields``, cannot have a member of this name; ``""`` if it can."""
+    if CONTACT_FIELDS[group].kind == "custom_fields":
+        return "" if _is_name(member) else "custom field names may contain only letters, digits and _"
+    return "" if is_tag_name(member) else "the name is empty or not valid text"
 
 
 def build_payload(row: Mapping[str, Any], rules: PayloadRules) -> dict[str, Any]:
@@ -134,7 +141,7 @@ class _PayloadBuilder:
         elif isinstance(name, str) and name in self.rules.extra_fields:
             self._put_text(name, value, ContactField("text"))
         else:
-            self._reject(name, "unknown_field", describe_unknown_field(name))
+            self._reject(name, "unknown_field", describe_unknown_field(name, self.rules.extra_fields))
 
     def _text(self, name: str, value: object) -> str | None:
         """Return the text of a value, trimmed; ``None`` if the field is left out or was rejected."""
@@ -165,7 +172,8 @@ class _PayloadBuilder:
         if self.rules.on_overlong == "truncate" and field.truncatable:
             return text[:max_length].rstrip()
         hint = " (on_overlong='truncate' shortens it)" if field.truncatable else ""
-        self._reject(name, "overlong", f"{len(text)} characters, but the maximum is {max_length}{hint}")
+        form = f": {field.form}" if field.form else hint
+        self._reject(name, "overlong", f"{len(text)} characters, but the maximum is {max_length}{form}")
         return text
 
     def _put_email(self, name: str, value: object, field: ContactField) -> None:
@@ -199,10 +207,9 @@ class _PayloadBuilder:
     def _put_custom_fields(self, name: str, value: object, _: ContactField) -> None:
         for member, member_value in self._members(name, value):
             full_name = f"{name}.{member}"
-            if not _is_name(member):
-                self._reject(
-                    full_name, "invalid_name", "custom field names may contain only letters, digits and _"
-                )
+            problem = describe_invalid_member(name, member)
+            if problem:
+                self._reject(full_name, "invalid_name", problem)
                 continue
             before = len(self.violations)
             text = self._text(full_name, member_value)
@@ -220,8 +227,9 @@ class _PayloadBuilder:
             if text is None or len(self.violations) != before:
                 continue
             state = tag_state(text)
-            if not is_tag_name(member):
-                self._reject(full_name, "invalid_name", "the name is empty or not valid text")
+            problem = describe_invalid_member(name, member)
+            if problem:
+                self._reject(full_name, "invalid_name", problem)
             elif state is None:
                 self._reject(full_name, "invalid_tag", "must be Set or Unset (or true or false)")
             else:
@@ -234,7 +242,9 @@ class _PayloadBuilder:
         if value is not None and as_null(value):
             value = None
         if value is not None:
-            self._reject(name, "invalid_value", "must be a dict or a JSON object, name -> value")
+            breaks = describe_json_error(value) if isinstance(value, str) else ""
+            where = f"; as JSON, the text breaks at {breaks}" if breaks else ""
+            self._reject(name, "invalid_value", f"must be a dict or a JSON object, name -> value{where}")
         return ()
 
     def _parsed(self, name: str, value: object) -> object:

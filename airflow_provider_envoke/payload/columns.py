@@ -89,17 +89,21 @@ class Matches(NamedTuple):
     """
     Which column fills which field.
 
-    :param columns: field -> column.
+    :param columns: field -> column, as far as it is not ambiguous.
     :param missing: names in field_map that no column has.
     :param ambiguous: what is ambiguous: the field, and the columns or names in question.
+    :param unknown: the columns that are no field, or a read-only one.
     """
 
     columns: dict[Any, Any]
     missing: tuple[str, ...] = ()
     ambiguous: Violation | None = None
+    unknown: tuple[object, ...] = ()
 
 
-def match_fields(columns: Sequence[object], extra_fields: Collection[str], filled: Collection[str]) -> Matches:
+def match_fields(
+    columns: Sequence[object], extra_fields: Collection[str], filled: Collection[str], *, leave_out: bool = False
+) -> Matches:
     """
     Match columns to the contact fields of their names.
 
@@ -108,20 +112,36 @@ def match_fields(columns: Sequence[object], extra_fields: Collection[str], fille
 
     :param extra_fields: names of further fields.
     :param filled: fields that are filled otherwise: their columns are left out.
+    :param leave_out: whether columns that are no field, or a read-only one, are left out too.
     """
     known = _by_lower_case((*CONTACT_FIELDS, *READ_ONLY_FIELDS, *extra_fields))
     sources: defaultdict[object, list[object]] = defaultdict(list)
+    ambiguous: list[Violation] = []
+    unknown: list[object] = []
     for column in columns:
         fields = _fields_of(column, known)
         if len(fields) > 1:
-            return Matches({}, ambiguous=_ambiguous_column(column, fields))
-        if fields[0] not in filled:
+            ambiguous.append(_ambiguous_column(column, fields))
+            continue
+        is_known = _can_be_written(fields[0], known)
+        if not is_known:
+            unknown.append(column)
+        if fields[0] not in filled and (is_known or not leave_out):
             sources[fields[0]].append(column)
     for field, found in sources.items():
         if len(found) > 1:
             message = f"the columns {_listed(found)} fill it; return one of them, or choose one with field_map"
-            return Matches({}, ambiguous=Violation(shown_name(field), "duplicate_field", message))
-    return Matches({field: found[0] for field, found in sources.items()})
+            ambiguous.append(Violation(shown_name(field), "duplicate_field", message))
+    matched = {field: found[0] for field, found in sources.items() if len(found) == 1}
+    return Matches(matched, (), ambiguous[0] if ambiguous else None, tuple(unknown))
+
+
+def _can_be_written(field: object, known: Mapping[str, Sequence[str]]) -> bool:
+    """Whether a field is known and not read-only; a group may have any member."""
+    if not isinstance(field, str) or field in READ_ONLY_FIELDS:
+        return False
+    group, dot, _ = field.partition(".")
+    return field in known.get(field.lower(), ()) or bool(dot and group in GROUPS)
 
 
 def match_map(columns: Sequence[object], field_map: Mapping[str, str]) -> Matches:
@@ -134,20 +154,21 @@ def match_map(columns: Sequence[object], field_map: Mapping[str, str]) -> Matche
     others = _by_lower_case(column for column in columns if isinstance(column, str) and column not in exact)
     matched: dict[str, object] = {}
     missing: list[str] = []
+    ambiguous: list[Violation] = []
     owners: dict[object, str] = {}
     for name, field in field_map.items():
         found: Sequence[object] = [name] if name in exact else others.get(name.lower(), ())
         if len(found) > 1:
-            return Matches({}, ambiguous=_ambiguous_name(field, f"{quoted(name)} could be {_listed(found)}"))
-        if not found:
+            ambiguous.append(_ambiguous_name(field, f"{quoted(name)} could be {_listed(found)}"))
+        elif not found:
             missing.append(name)
-            continue
-        if found[0] in owners:
+        elif found[0] in owners:
             names = _listed([owners[found[0]], name])
-            return Matches({}, ambiguous=_ambiguous_name(field, f"{names} could both be {quoted(found[0])}"))
-        owners[found[0]] = name
-        matched[field] = found[0]
-    return Matches(matched, tuple(missing))
+            ambiguous.append(_ambiguous_name(field, f"{names} could both be {quoted(found[0])}"))
+        else:
+            owners[found[0]] = name
+            matched[field] = found[0]
+    return Matches(matched, tuple(missing), ambiguous[0] if ambiguous else None)
 
 
 def match_names(columns: Sequence[object], names: Iterable[str]) -> dict[str, object]:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from airflow_provider_envoke.envoke.messages import describe, quoted
+from airflow_provider_envoke.envoke.messages import check_choice, describe, quoted
 from airflow_provider_envoke.envoke.values import as_text
 from airflow_provider_envoke.exceptions import EnvokeConfigError, EnvokeDataError
 from airflow_provider_envoke.payload.columns import Matches, match_fields, match_map, match_names, row_as_dict
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
+
+UnknownColumns = Literal["error", "ignore"]
 
 _MAX_LISTED = 50
 _MAX_REMEMBERED = 64
@@ -36,17 +38,21 @@ class FieldMap:
     :param static: field -> value, the same for every row; a row cannot override it.
     :param reference: the columns that identify a row for people, such as the table's primary key. They are not
         sent, unless ``columns`` maps them too.
+    :param unknown_columns: without ``columns``: ``"error"`` refuses columns that are no field or a read-only one,
+        ``"ignore"`` leaves them out.
     :raises EnvokeConfigError: if an argument is not a dict of names, or if two sources fill the same field.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
     static: Mapping[str, Any] = field(default_factory=dict)
     reference: Sequence[str] = ()
+    unknown_columns: UnknownColumns = "error"
     _remembered: dict[Any, Mapping[str, str]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         _check_names("field_map", self.columns, "column -> field")
         _check_names("static_fields", self.static, "field -> value")
+        check_choice("unknown_columns", self.unknown_columns, get_args(UnknownColumns))
         if not (isinstance(self.reference, list | tuple) and all(map(_is_name, self.reference))):
             raise EnvokeConfigError("reference must be the name of a column, or a list of names.")
         if not all(isinstance(target, str) for target in self.columns.values()):
@@ -88,19 +94,17 @@ class FieldMap:
             columns = self._remember(key, match_names(*key, self.reference))
         return {name: _reference_text(row[column]) for name, column in columns.items()}
 
-    def check_columns(self, columns: Iterable[str], extra_fields: Collection[str] = ()) -> None:
-        """
-        Check the columns of a table before its first row.
-
-        :raises EnvokeConfigError: if two columns fill the same field; the message names both.
-        """
-        ambiguous = self._match(tuple(columns), tuple(extra_fields)).ambiguous
-        if ambiguous is not None:
-            raise EnvokeConfigError(f"The columns of the rows are ambiguous. {describe([ambiguous])}")
+    def match(self, columns: Sequence[object], extra_fields: Collection[str] = ()) -> Matches:
+        """Say which column fills which field, and what is wrong with the columns."""
+        if self.columns:
+            return match_map(columns, self.columns)
+        references = set(match_names(columns, self.reference).values())
+        others = [name for name in columns if name not in references]
+        return match_fields(others, extra_fields, self.static, leave_out=self.unknown_columns == "ignore")
 
     def _sources(self, columns: tuple[str, ...], extra_fields: tuple[str, ...]) -> Mapping[str, str]:
         """Return field -> column for rows with these columns, and remember it."""
-        matches = self._match(columns, extra_fields)
+        matches = self.match(columns, extra_fields)
         if matches.ambiguous is not None:
             raise EnvokeDataError(describe([matches.ambiguous]), (matches.ambiguous,))
         if matches.missing:
@@ -114,12 +118,6 @@ class FieldMap:
             self._remembered.clear()
         self._remembered[key] = sources
         return sources
-
-    def _match(self, columns: tuple[str, ...], extra_fields: tuple[str, ...]) -> Matches:
-        if self.columns:
-            return match_map(columns, self.columns)
-        references = set(match_names(columns, self.reference).values())
-        return match_fields([name for name in columns if name not in references], extra_fields, self.static)
 
 
 def _describe_missing(missing: Iterable[str], present: Sequence[str]) -> str:

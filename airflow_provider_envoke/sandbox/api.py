@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_envoke.sandbox.documented import WITHDRAWN_STATUSES
 from airflow_provider_envoke.sandbox.filters import FilterError
 from airflow_provider_envoke.sandbox.listing import list_contacts
 from airflow_provider_envoke.sandbox.store import reject_constant
@@ -47,6 +48,13 @@ class Answer:
         """Return an answer with this JSON body."""
         return cls(status, json.dumps(body).encode())
 
+    def errors(self) -> list[str]:
+        """Return why the API refused the call; nothing if it did not, or if a fault kept the call from it."""
+        if self.status < 400:
+            return []
+        body = json.loads(self.content)
+        return list(body["result_data"].get("errors", [body["result_text"]]))
+
 
 class Api:
     """
@@ -64,6 +72,8 @@ class Api:
         try:
             if call.method == "PATCH" and "/v1/contacts" in (call.path, parent):
                 return self._patch(call)
+            if call.method == "DELETE" and parent == "/v1/contacts":
+                return self._delete(call)
             if call.method == "POST" and call.path == "/v1/contacts":
                 return self._post(call)
             if call.method == "GET":
@@ -79,7 +89,10 @@ class Api:
         return None if key is None or isinstance(key, Answer) else self.store.find(*key)
 
     def written_keys(self, call: Call) -> set[str]:
-        """Return all keys, in lower case, of the contact that a write updates or creates; nothing for a read."""
+        """Return all keys, in lower case, of the contact that a call writes or deletes; none for a read."""
+        if call.method == "DELETE":
+            found = self._named_in_path(call) or {}
+            return {str(found[name]).lower() for name in _KEYFIELDS if found.get(name)}
         body = _parse_body(call.content)
         if call.method not in ("PATCH", "POST") or isinstance(body, Answer):
             return set()
@@ -93,10 +106,15 @@ class Api:
             return Answer.of(200, {"id": 1, "name": "Sandbox account"})
         group = {"/v1/interests": "interests", "/v1/autoresponders": "autoresponders"}.get(call.path)
         if group or call.path == "/v1/customfields":
-            used = (contact[group or "custom_fields"] for contact in self.store.contacts.values())
-            names = sorted({name for names in used for name in names})
+            names = self._names(group or "custom_fields")
             return Answer.of(200, {str(number): name for number, name in enumerate(names, start=1)})
         return Answer.of(404, failure("Not found"))
+
+    def _names(self, group: str) -> list[str]:
+        """Return the account's custom fields or tags: those that ``strict`` lists, or else those in use."""
+        if self.store.strict is not None:
+            return sorted(self.store.strict.names[group])
+        return sorted({name for contact in self.store.contacts.values() for name in contact[group]})
 
     def _patch(self, call: Call) -> Answer:
         """Update a contact: the three forms of PATCH in article 1697196."""
@@ -110,6 +128,25 @@ class Api:
         if contact is None:
             return validation_failure("Item with {} '{}' not found".format(*key))
         return self._write("Updated", contact, body)
+
+    def _delete(self, call: Call) -> Answer:
+        """
+        Delete a contact. No page describes the call; only the text "Deleted" is known.
+
+        Contacts who revoked consent or reported spam are refused: Envoke's own interface cannot delete them
+        (article 1690800), and the API is "not always allowed" to [assumed].
+        """
+        contact = self._named_in_path(call)
+        if contact is None:
+            return validation_failure(f"Item with id '{call.path.rpartition('/')[2]}' not found")
+        if contact["consent_status"] in WITHDRAWN_STATUSES:
+            return validation_failure("Contacts who revoked consent or reported spam cannot be deleted")
+        self.store.delete(contact)
+        data = {"id": str(contact["id"])}
+        return Answer.of(200, {"success": True, "result_text": "Deleted", "result_data": data})
+
+    def _named_in_path(self, call: Call) -> Contact | None:
+        return self.store.find("id", call.path.rpartition("/")[2])
 
     def _post(self, call: Call) -> Answer:
         """Create a contact or, with ``upsert=1``, update an existing one (article 1697195)."""

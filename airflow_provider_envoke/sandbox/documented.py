@@ -48,16 +48,22 @@ READ_ONLY_FIELDS = frozenset({"id", "external_id", "date_created"})
 #: Consent statuses that allow sending. They require a ``consent_description``.
 SENDING_STATUSES = ("Express", "Implied - Inquiry", "Implied - Transaction", "Implied - No Expiry")
 
+#: Consent statuses of people who do not want mail any more.
+WITHDRAWN_STATUSES = ("Revoked", "External Spam Reported", "Envoke Spam Reported")
+
 #: Consent statuses that do not allow sending.
 OTHER_STATUSES = (
     "Expired",
     "Not Provided",
-    "Revoked",
-    "External Spam Reported",
-    "Envoke Spam Reported",
+    *WITHDRAWN_STATUSES,
 )
 
 _CUSTOM_FIELD_NAME = re.compile(r"[A-Za-z0-9_]+")
+
+
+def is_custom_field_name(name: str) -> bool:
+    """Whether a custom field can have this name."""
+    return _CUSTOM_FIELD_NAME.fullmatch(name) is not None
 
 
 def parse_contact_id(text: str) -> int:
@@ -91,7 +97,7 @@ def find_shape_errors(fields: Mapping[str, Any]) -> list[str]:
     if not isinstance(custom_fields, dict):
         errors.append("'custom_fields' must be an object")
     else:
-        invalid = [name for name in custom_fields if not _CUSTOM_FIELD_NAME.fullmatch(name)]
+        invalid = [name for name in custom_fields if not is_custom_field_name(name)]
         errors += [f"Invalid custom field name '{name}'" for name in invalid]
     for group in TAG_FIELDS:
         tags = fields.get(group, {})

@@ -20,7 +20,8 @@ from airflow_provider_envoke.sandbox.fault_chooser import FaultChooser
 from airflow_provider_envoke.sandbox.faults import apply_fault
 from airflow_provider_envoke.sandbox.faulty_responses import FaultyRequest
 from airflow_provider_envoke.sandbox.listener import Listener
-from airflow_provider_envoke.sandbox.page import render_page
+from airflow_provider_envoke.sandbox.page import HEADERS, render_page
+from airflow_provider_envoke.sandbox.search import Search
 from airflow_provider_envoke.sandbox.store import read_contacts
 
 if TYPE_CHECKING:
@@ -105,13 +106,15 @@ class SandboxServer:
 
     def reset(self, contacts: Iterable[Mapping[str, Any]] | None = None) -> None:
         """
-        Forget the requests and their statistics, and optionally replace the contacts.
+        Forget the requests, their statistics and the changes so far, and optionally replace the contacts.
 
         :param contacts: the new contacts; ``None`` keeps the present ones.
         :raises ValueError: if a contact is invalid. Nothing is changed then.
         """
         if contacts is not None:
             self.store.replace(contacts)
+        else:
+            self.store.changes.clear()
         self.requests.clear()
         self.stats = Stats()
         self._faults.reset()
@@ -123,9 +126,8 @@ class SandboxServer:
         if not is_local_request(request):
             return web.Response(status=403, text="Only available on this machine, at localhost or 127.0.0.1.\n")
         if request.path == "/":
-            page = render_page(self.store, self.requests, self.stats.as_dict())
-            # A contact may hold a lone surrogate, which cannot be encoded as UTF-8.
-            return web.Response(body=page.encode(errors="replace"), content_type="text/html", charset="utf-8")
+            page = render_page(self.store, self.requests, self.stats.as_dict(), Search.of(request.query))
+            return web.Response(text=page, content_type="text/html", headers=HEADERS)
         return await self._handle_admin(request)
 
     async def _handle_api(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -172,6 +174,7 @@ class SandboxServer:
             self.stats.faults[fault.name] += 1
         self.requests.append(
             {
+                "time": self.store.clock(),
                 "method": request.method,
                 "path": request.path,
                 "query": request.query_string,
@@ -179,6 +182,7 @@ class SandboxServer:
                 "status": status,
                 "fault": fault.name if fault is not None else "",
                 "applied": answer.status == 200 and request.method != "GET",
+                "errors": answer.errors(),
             }
         )
 

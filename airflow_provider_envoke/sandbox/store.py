@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 import json
+import time
 from collections.abc import Mapping
 from hashlib import md5
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_envoke.sandbox.changes import Changes
 from airflow_provider_envoke.sandbox.documented import (
     MAX_CONTACT_ID,
     READ_ONLY_FIELDS,
@@ -18,9 +20,12 @@ from airflow_provider_envoke.sandbox.documented import (
     find_shape_errors,
     parse_contact_id,
 )
+from airflow_provider_envoke.sandbox.times import format_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+
+    from airflow_provider_envoke.sandbox.strict import AccountFields
 
 Contact = dict[str, Any]
 
@@ -31,15 +36,27 @@ class ContactStore:
     """
     The contacts of one account by id, with indexes by email address and remote id.
 
-    Its state: the contacts, in the order of their ids, the two indexes, and the highest id so far.
+    Its state: the contacts, in the order of their ids, the two indexes, the highest id so far, and the changes.
 
     :param contacts: the account's contacts; ``id`` is optional.
     :param duplicate_check: whether two contacts may not share an email address. Envoke's support switches this
         check off for accounts that use ``remote_id`` as the key (article 1697196).
+    :param strict: the custom fields and tags that the account has; ``None`` accepts any.
+    :param clock: returns the Unix time, in seconds: when a contact is created or changed.
     """
 
-    def __init__(self, contacts: Iterable[Mapping[str, Any]] = (), *, duplicate_check: bool = True) -> None:
+    def __init__(
+        self,
+        contacts: Iterable[Mapping[str, Any]] = (),
+        *,
+        duplicate_check: bool = True,
+        strict: AccountFields | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self.duplicate_check = duplicate_check
+        self.strict = strict
+        self.clock = clock
+        self.changes = Changes(clock)
         self.contacts: dict[int, Contact] = {}
         self._index: dict[str, dict[str, list[int]]] = {}
         self._last_id = 0
@@ -60,6 +77,7 @@ class ContactStore:
             self.contacts, self._index, self._last_id = before
             raise
         self.contacts = dict(sorted(self.contacts.items()))
+        self.changes.clear()
 
     def find(self, keyfield: str, value: object) -> Contact | None:
         """Return the contact with this key; if several have it, the one with the lowest id [assumed]."""
@@ -75,29 +93,30 @@ class ContactStore:
 
     def create(self, fields: Mapping[str, Any]) -> Contact:
         """Add a contact with the next id."""
-        return self._add({name: value for name, value in fields.items() if name not in READ_ONLY_FIELDS})
+        given = {name: value for name, value in fields.items() if name not in READ_ONLY_FIELDS}
+        contact = self._add({**given, "date_created": format_time(self.clock())})
+        self.changes.record(contact["id"], None)
+        return contact
 
     def update(self, contact: Contact, fields: Mapping[str, Any]) -> None:
         """Set the given fields; custom fields and tags are merged into the contact's own."""
-        for name, value in fields.items():
-            if name in READ_ONLY_FIELDS:
-                continue
-            if name in _INDEXED_FIELDS:
-                self._remove_from_index(contact, name)
-            contact[name] = _merge(name, contact.get(name), value)
-            if name in _INDEXED_FIELDS:
-                self._add_to_index(contact, name)
+        before = dict(contact)
+        self._set(contact, fields)
+        if contact != before:
+            self.changes.record(contact["id"], before)
 
     def delete(self, contact: Contact) -> None:
         """Delete a contact; its id is not used again."""
         for name in _INDEXED_FIELDS:
             self._remove_from_index(contact, name)
         del self.contacts[contact["id"]]
+        self.changes.record(contact["id"], contact)
 
     def find_errors(self, fields: Mapping[str, Any], contact: Contact | None) -> list[str]:
         """Return the rules that a write breaks; ``contact`` is the one to update, ``None`` for a new one."""
         return [
             *find_shape_errors(fields),
+            *(self.strict.find_errors(fields) if self.strict is not None else ()),
             *find_consent_errors(fields, contact),
             *self._find_email_errors(fields, contact),
         ]
@@ -111,6 +130,16 @@ class ContactStore:
         if self.duplicate_check and email and not is_kept and self.ids("email", [email]):
             return [f"Contact with email '{email}' already exists"]
         return []
+
+    def _set(self, contact: Contact, fields: Mapping[str, Any]) -> None:
+        for name, value in fields.items():
+            if name in READ_ONLY_FIELDS:
+                continue
+            if name in _INDEXED_FIELDS:
+                self._remove_from_index(contact, name)
+            contact[name] = _merge(name, contact.get(name), value)
+            if name in _INDEXED_FIELDS:
+                self._add_to_index(contact, name)
 
     def _add(self, fields: Mapping[str, Any]) -> Contact:
         number = int(fields.get("id") or self._last_id + 1)
@@ -126,7 +155,7 @@ class ContactStore:
         contact |= dict.fromkeys(TEXT_FIELDS, "") | {"custom_fields": {}} | {name: [] for name in TAG_FIELDS}
         contact["consent_status"] = "Not Provided"
         self.contacts[number] = contact
-        self.update(contact, fields)
+        self._set(contact, fields)
         return contact
 
     def _add_to_index(self, contact: Contact, name: str) -> None:

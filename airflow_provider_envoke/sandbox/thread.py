@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import copy
 import threading
+import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_envoke.sandbox.fault_chooser import FaultChooser
 from airflow_provider_envoke.sandbox.server import SandboxServer
 from airflow_provider_envoke.sandbox.store import ContactStore
+from airflow_provider_envoke.sandbox.strict import AccountFields
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Mapping
+    from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 
 T = TypeVar("T")
 
@@ -29,6 +31,10 @@ class Sandbox:
     :param api_key: password that clients must send.
     :param latency_s: delay of every API response, in seconds. It can be changed later. Default: 0.
     :param duplicate_check: whether two contacts may not share an email address. Default: ``True``.
+    :param strict: the custom fields and tags that the account has, such as
+        ``{"custom_fields": ["plan"], "interests": ["Newsletter"], "autoresponders": []}``. Writes of others, and
+        of fields that Envoke does not document, are refused. A list that is missing is empty. Default: ``None``,
+        which accepts any.
     :param faults: fault -> share of the requests that get it, 0 to 1. The faults are listed in
         ``airflow_provider_envoke.sandbox.faults.FAULTS``.
     :param fault_seed: a different seed chooses different requests. Default: 0.
@@ -36,7 +42,9 @@ class Sandbox:
     :param retry_after_s: value of ``Retry-After`` in responses of faults, in seconds. Default: 1.
     :param outage_s: how long the fault ``connection_refused`` refuses new connections, in seconds. Default: 0.02.
     :param keep_requests: how many of the last requests :attr:`requests` holds. Default: 1,000.
-    :raises ValueError: if a contact, a fault's name or a share is invalid.
+    :param clock: returns the Unix time in seconds, for the ``date_created`` of contacts that the API creates and
+        for the times on the page. Default: ``time.time``.
+    :raises ValueError: if a contact, a fault's name, a share or ``strict`` is invalid.
     """
 
     #: Default credentials; an instance has its own.
@@ -51,12 +59,14 @@ class Sandbox:
         api_key: str = api_key,
         latency_s: float = 0.0,
         duplicate_check: bool = True,
+        strict: Mapping[str, Collection[str]] | None = None,
         faults: Mapping[str, float] | None = None,
         fault_seed: int = 0,
         faults_for: Mapping[str, str] | None = None,
         retry_after_s: int = 1,
         outage_s: float = 0.02,
         keep_requests: int = 1_000,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.api_id = api_id
         self.api_key = api_key
@@ -64,7 +74,12 @@ class Sandbox:
             faults, seed=fault_seed, contacts=faults_for, retry_after_s=retry_after_s, outage_s=outage_s
         )
         self._server = SandboxServer(
-            ContactStore(contacts, duplicate_check=duplicate_check),
+            ContactStore(
+                contacts,
+                duplicate_check=duplicate_check,
+                strict=None if strict is None else AccountFields.of(strict),
+                clock=clock,
+            ),
             api_id=api_id,
             api_key=api_key,
             latency_s=latency_s,
@@ -126,8 +141,9 @@ class Sandbox:
         """
         The last requests, oldest first.
 
-        Each has the keys ``method``, ``path``, ``query``, ``body``, ``status`` (0 if no response was sent),
-        ``fault`` (its name or ``""``) and ``applied`` (whether it was a write that was applied).
+        Each has the keys ``time`` (Unix time in seconds), ``method``, ``path``, ``query``, ``body``, ``status`` (0
+        if no response was sent), ``fault`` (its name or ``""``), ``applied`` (whether it was a write that was
+        applied) and ``errors`` (why the API refused it).
         """
         return self._call(lambda: copy.deepcopy(list(self._server.requests)))
 

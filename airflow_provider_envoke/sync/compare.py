@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_envoke.envoke.consent import allows_sending, canonical_consent
@@ -12,7 +12,7 @@ from airflow_provider_envoke.envoke.messages import Violation
 from airflow_provider_envoke.envoke.values import as_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from airflow_provider_envoke.envoke.fields import Keyfield
     from airflow_provider_envoke.sync.options import SyncOptions
@@ -28,7 +28,7 @@ class DesiredContact:
     One row, as the contact it asks for.
 
     :param row: its number, from 1.
-    :param key: value of the key field, as :func:`match_key` returns it.
+    :param key: value of the key field, as :func:`~airflow_provider_envoke.envoke.fields.match_key` returns it.
     :param spelled_key: the key with the space around it, if the row has any: a contact may have it too.
     :param reference: column -> value of the columns that identify the row for people.
     """
@@ -52,6 +52,7 @@ class Decision:
     :param reason: a stable code, for rows that are skipped or rejected.
     :param message: what happened and what to do, without values.
     :param current: the contact as it was read, if there is one.
+    :param held_back: the fields of the row that are not sent although the others may be, and why.
     """
 
     action: Action
@@ -60,6 +61,7 @@ class Decision:
     field: str = ""
     message: str = ""
     current: Mapping[str, Any] | None = None
+    held_back: tuple[Violation, ...] = ()
 
     @property
     def writes(self) -> bool:
@@ -76,17 +78,15 @@ def reject(violation: Violation, current: Mapping[str, Any] | None = None) -> De
     return Decision("reject", reason=reason, field=name, message=message, current=current)
 
 
-def match_key(keyfield: Keyfield, value: object) -> str:
-    """
-    Return a key in the form in which keys are compared: trimmed, email addresses in lower case.
-
-    A value that cannot be a key, such as a list, becomes an empty key.
-    """
-    try:
-        text = (as_text(value) or "").strip()
-    except ValueError:
-        text = ""
-    return text.lower() if keyfield == "email" else text
+def hold_back(decision: Decision, violations: Iterable[Violation]) -> Decision:
+    """Return a decision without the fields that break a rule; if none is left, nothing is to be sent."""
+    held = tuple(violation for violation in violations if violation.field in decision.changes)
+    if not held:
+        return decision
+    names = {violation.field for violation in held}
+    changes = {name: value for name, value in decision.changes.items() if name not in names}
+    action = decision.action if changes else "unchanged"
+    return replace(decision, action=action, changes=changes, held_back=(*decision.held_back, *held))
 
 
 def compare(

@@ -8,10 +8,9 @@ import logging
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_envoke.envoke.fields import as_contact_id
+from airflow_provider_envoke.envoke.fields import as_contact_id, match_key
 from airflow_provider_envoke.envoke.requests import CONTACTS_PATH, PAGE_SIZE, find_contacts
 from airflow_provider_envoke.exceptions import EnvokeConfigError, EnvokeRejectedError, EnvokeTransientError
-from airflow_provider_envoke.sync.compare import match_key
 from airflow_provider_envoke.sync.duplicates import digest_of, temporary_database
 from airflow_provider_envoke.sync.guards import CONSENT_FIELDS
 
@@ -152,7 +151,7 @@ class ContactReader:
 
 def _checked(page: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the page, if every contact has an id: without one it cannot be written."""
-    if all(_has_id(contact) for contact in page):
+    if all(has_id(contact) for contact in page):
         return page
     raise EnvokeTransientError(
         f"Envoke's response to GET {CONTACTS_PATH} cannot be used: a contact in it has no id. Its rows were not "
@@ -163,7 +162,8 @@ def _checked(page: list[dict[str, Any]]) -> list[dict[str, Any]]:
     )
 
 
-def _has_id(contact: dict[str, Any]) -> bool:
+def has_id(contact: dict[str, Any]) -> bool:
+    """Whether a contact has an id by which it can be written."""
     try:
         return as_contact_id(contact.get("id")) is not None
     except ValueError:

@@ -9,25 +9,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_envoke.envoke.consent import (
+    CONSENT_RECORD,
     allows_sending,
     is_withdrawn,
-    may_undo_withdrawal,
-    raises_withdrawn_consent,
-    undoes_withdrawal,
+    may_replace_withdrawal,
+    replaced_by,
 )
+from airflow_provider_envoke.envoke.fields import match_key
+from airflow_provider_envoke.envoke.filters import key_filters
 from airflow_provider_envoke.envoke.messages import Violation
-from airflow_provider_envoke.sync.compare import Decision, match_key, reject
+from airflow_provider_envoke.sync.compare import Decision, hold_back, reject
 from airflow_provider_envoke.sync.duplicates import FirstSeen, digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from airflow_provider_envoke.envoke.fields import Keyfield
+    from airflow_provider_envoke.envoke.filters import Filters
     from airflow_provider_envoke.sync.compare import DesiredContact
-    from airflow_provider_envoke.sync.options import SyncOptions
+    from airflow_provider_envoke.sync.options import OnWithdrawn, SyncOptions
     from airflow_provider_envoke.sync.rows import TableScan
-
-Filters = dict[str, Any]
 
 #: Every reason why a row may be skipped or rejected, and what it means.
 REASONS = {
@@ -42,7 +43,7 @@ REASONS = {
     "invalid_tag": "a tag's value is neither Set nor Unset",
     "duplicate_field": "a field is given twice",
     "consent_description_missing": "a consent status that allows sending has no description",
-    "consent_withdrawn": "the person has revoked consent or reported spam, and the row would replace that",
+    "consent_withdrawn": "the person has revoked consent or reported spam, so the row's consent is not written",
     "missing_key": "the row has no value in its key field",
     "missing_column": "the row lacks a column that field_map names",
     "duplicate_key": "another row has the same key",
@@ -62,52 +63,78 @@ TEMPORARY_REASONS = frozenset({"no_answer", "stopped"})
 CONSENT_WITHDRAWN = Violation(
     "consent_status",
     "consent_withdrawn",
-    "the contact has revoked consent or reported spam in Envoke, and this would replace that; leave "
-    "consent_status out; if the person has opted in again, record that in Envoke",
+    "the person has revoked consent or reported spam in Envoke, which is never replaced; if the person has opted "
+    "in again, record that in Envoke; otherwise correct the row",
 )
 
 _UNCERTAIN_EMAIL = Violation(
     "email", "no_answer", "Envoke did not say which of several rows would get this address; run again"
 )
 
-#: The fields that the consent guard reads.
+#: The fields that the consent guard reads of every contact.
 CONSENT_FIELDS = ("id", "consent_status")
 
+#: The fields that it reads right before a write.
+LAST_LOOK_FIELDS = ("id", "email", *CONSENT_RECORD)
 
-def check_consent(payload: Mapping[str, Any], contacts: Iterable[Mapping[str, Any]]) -> Violation | None:
-    """Return the violation if a payload would replace the withdrawn consent of one of the contacts."""
-    undoes = any(undoes_withdrawal(payload, contact) for contact in contacts)
-    return CONSENT_WITHDRAWN if undoes else None
+
+def guard_consent(
+    decision: Decision,
+    payload: Mapping[str, Any],
+    contacts: Iterable[Mapping[str, Any]],
+    on_withdrawn: OnWithdrawn,
+) -> Decision:
+    """
+    Return a decision without the consent that would replace that of a withdrawn contact, or its rejection.
+
+    A description without a status is always held back: it would replace what was recorded about the withdrawal.
+
+    :param contacts: the contacts with the key of the row.
+    """
+    replaced = {name for contact in contacts for name in replaced_by(payload, contact)}
+    if "consent_status" in replaced and on_withdrawn == "reject":
+        return reject(CONSENT_WITHDRAWN, decision.current)
+    return hold_back(decision, (_withdrawn(name) for name in CONSENT_RECORD if name in replaced))
+
+
+def guard_consent_of_holders(
+    decision: Decision, payload: Mapping[str, Any], on_withdrawn: OnWithdrawn
+) -> Decision:
+    """
+    Return a decision about an address that belongs to a person who has withdrawn consent, with another contact.
+
+    Consent belongs to the person. Without the consent the row is harmless, unless its contact would be a second
+    one of that person, or may get messages already.
+    """
+    if not allows_sending(payload.get("consent_status")):
+        return decision
+    sends_already = allows_sending((decision.current or {}).get("consent_status")) and bool(_new_email(decision))
+    if on_withdrawn == "reject" or decision.action == "create" or sends_already:
+        return reject(CONSENT_WITHDRAWN, decision.current)
+    return hold_back(decision, map(_withdrawn, CONSENT_RECORD))
 
 
 def consent_filters(
-    payload: Mapping[str, Any],
-    key: tuple[Keyfield, Any],
-    *,
-    current: Mapping[str, Any] | None = None,
-    email: object = None,
+    payload: Mapping[str, Any], key: tuple[Keyfield, Any], current: Mapping[str, Any] | None = None
 ) -> list[Filters]:
     """
-    Return the filters of the contacts whose consent must be read right before a write; ``[]`` if none must.
-
-    An email address is asked for as it is spelled and in lower case: it is not documented whether a filter minds
-    the case.
+    Return the filters of the contact whose consent must be read right before a write; ``[]`` if it need not.
 
     :param key: field and value that find the contact.
     :param current: the contact, if it was read: then its id finds it.
-    :param email: an address that is to be written: consent belongs to the person who has it.
     """
-    if not may_undo_withdrawal(payload):
+    if not may_replace_withdrawal(payload):
         return []
-    filters = [{"id": current["id"]}] if current is not None else _spellings(*key)
-    return filters + [each for each in _spellings("email", email) if each not in filters]
+    return [{"id": current["id"]}] if current is not None else key_filters(*key)
 
 
-def _spellings(field: str, value: Any) -> list[Filters]:
-    if value in (None, ""):
-        return []
-    spelled = (value, value.lower()) if field == "email" and isinstance(value, str) else (value,)
-    return [{field: each} for each in dict.fromkeys(spelled)]
+def address_of_consent(decision: Decision, payload: Mapping[str, Any]) -> str:
+    """Return the address that a decision would allow sending to, whose holders must be read; or ``""``."""
+    if not (decision.writes and allows_sending(payload.get("consent_status"))):
+        return ""
+    if not (_new_email(decision) or allows_sending(decision.changes.get("consent_status"))):
+        return ""
+    return str(decision.changes.get("email") or (decision.current or {}).get("email") or "")
 
 
 class Guards:
@@ -135,37 +162,37 @@ class Guards:
     def must_read(self, desired: DesiredContact) -> bool:
         """Return whether a guard needs the contact of a row, whatever the strategy."""
         payload = desired.payload
-        return (self._options.consent_guard and may_undo_withdrawal(payload)) or (
+        return (self._options.consent_guard and may_replace_withdrawal(payload)) or (
             self._watches_email and bool(payload.get("email"))
         )
 
     def emails_to_check(self, decisions: Iterable[tuple[DesiredContact, Decision]]) -> list[str]:
-        """Return the addresses that contacts are to get, as far as their holders must be read."""
+        """Return the addresses of contacts, or those that they are to get, whose holders must be read."""
+        return [email for each in decisions if (email := self._email_to_check(*each))]
+
+    def _email_to_check(self, desired: DesiredContact, decision: Decision) -> str:
         if not self._watches_email:
-            return []
-        return [
-            email
-            for desired, decision in decisions
-            if (email := _new_email(decision))
-            and (self._shared_email or allows_sending(desired.payload.get("consent_status")))
-        ]
+            return ""
+        email = _new_email(decision) if self._shared_email else ""
+        return email or (address_of_consent(decision, desired.payload) if self._options.consent_guard else "")
 
     def check_contact(
         self, desired: DesiredContact, decision: Decision, matches: Sequence[Mapping[str, Any]]
     ) -> Decision:
-        """Return the decision about a row, or its rejection because of the contacts that have its key."""
+        """Return what the contacts that have its key leave of the decision about a row."""
         if len(matches) > 1 and self._options.ambiguous_guard:
             message = f"{len(matches)} contacts have this key; merge them in Envoke, or use keyfield='id'"
             return reject(Violation(self._options.keyfield, "ambiguous_match", message))
-        if matches and self._options.consent_guard and check_consent(desired.payload, matches):
-            return reject(CONSENT_WITHDRAWN, decision.current)
-        return decision
+        if not self._options.consent_guard:
+            return decision
+        return guard_consent(decision, desired.payload, matches, self._options.on_withdrawn)
 
     def check_email(
         self, desired: DesiredContact, decision: Decision, holders: Mapping[str, Sequence[Mapping[str, Any]]]
     ) -> Decision:
-        """Return the decision about a row, or its rejection because of the contacts that have its new address."""
-        email = match_key("email", _new_email(decision)) if self._watches_email else ""
+        """Return what the contacts that have its address leave of the decision about a row."""
+        new = _new_email(decision) if self._watches_email else ""
+        email = match_key("email", new or self._email_to_check(desired, decision))
         if not email:
             return decision
         current = decision.current or {}
@@ -173,11 +200,13 @@ class Guards:
         others = [contact for contact in holders.get(email, ()) if str(contact["id"]) != own_id]
         given_up = self._given_up.get(email)
         taken = given_up is not None and given_up.digest != digest_of(own_id)
-        withdrawn = any(raises_withdrawn_consent(desired.payload, other) for other in others)
+        withdrawn = any(is_withdrawn(other.get("consent_status")) for other in others)
         if not self._shared_email:  # then only addresses of withdrawn contacts are kept as given up
-            withdrawn = withdrawn or (taken and allows_sending(desired.payload.get("consent_status")))
+            withdrawn = withdrawn or taken
         if self._options.consent_guard and withdrawn:
-            return reject(CONSENT_WITHDRAWN, current)
+            decision = guard_consent_of_holders(decision, desired.payload, self._options.on_withdrawn)
+        if not _new_email(decision):
+            return decision
         if self._shared_email and (others or taken):
             return reject(_shared_email("another contact has this address, or had it when the run began"), current)
         if self._scan.shares_email(desired):
@@ -191,6 +220,10 @@ class Guards:
         if old and (self._shared_email or is_withdrawn(current.get("consent_status"))):
             self._given_up.add(old, desired.row, digest_of(own_id))
         return decision
+
+
+def _withdrawn(name: str) -> Violation:
+    return CONSENT_WITHDRAWN._replace(field=name)
 
 
 def _shared_email(who: str) -> Violation:

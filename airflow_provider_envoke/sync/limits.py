@@ -1,17 +1,14 @@
-"""Limits on rows: counts or shares, and what exceeds them."""
+"""Limits on rows: counts or shares, and what exceeds them; and how many requests a preview shows."""
 
 from __future__ import annotations
 
 import math
 from contextlib import suppress
-from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from airflow_provider_envoke.envoke.messages import quoted
-from airflow_provider_envoke.exceptions import EnvokeConfigError, EnvokePlanError
+from airflow_provider_envoke.exceptions import EnvokeConfigError
 
-if TYPE_CHECKING:
-    from airflow_provider_envoke.sync.report import SyncReport
+MAX_PREVIEW = 100
 
 _MAX_COUNT = 10**18  # above any table; it can still be divided and printed
 
@@ -63,24 +60,13 @@ def _as_number(limit: object) -> float:
         return math.nan
 
 
-def check_changes(plan: SyncReport, max_changes: float) -> None:
-    """Raise EnvokePlanError, which carries the plan, if it changes more contacts than ``max_changes`` allows."""
-    if not exceeds(plan.changes, max_changes, plan.rows):
-        return
-    raise EnvokePlanError(
-        f"{plan.changes} of {plan.rows} rows would change contacts, more than max_changes={max_changes} allows "
-        f"({allowed_count(max_changes, plan.rows)}). They are {plan.updated} updates and {plan.created} new "
-        "contacts. Nothing was written. The report names the fields. Check the table; if it is right, raise "
-        "max_changes.",
-        replace(plan, stopped="max_changes").as_dict(),
-    )
+def check_preview(preview: object, unmasked: object) -> None:
+    """
+    Check the options of a preview.
 
-
-def check_overrun(changes: int, plan: SyncReport, max_changes: float) -> None:
-    """Raise EnvokePlanError if a run has made more changes than ``max_changes`` allows, contrary to its plan."""
-    if not exceeds(changes, max_changes, plan.rows):
-        return
-    raise EnvokePlanError(
-        f"The plan had {plan.changes} changes in {plan.rows} rows, but the contacts have changed since; stopped "
-        f"after {changes} changes (max_changes={max_changes}). Check the contacts before you run it again."
-    )
+    :raises EnvokeConfigError: if one is invalid. A text such as "False" must not unmask anything.
+    """
+    if not (type(preview) is int and 0 <= preview <= MAX_PREVIEW):
+        raise EnvokeConfigError(f"preview must be a whole number from 0 to {MAX_PREVIEW}.")
+    if not isinstance(unmasked, bool):
+        raise EnvokeConfigError("preview_unmasked must be True or False.")

@@ -18,12 +18,23 @@ _LONGEST_NAME = 60
 _HARMLESS = str.maketrans({"`": "'", "<": "(", ">": ")", "&": "+"})
 
 
-def report_as_markdown(report: Mapping[str, Any]) -> str:
+_NO_REPORT = (
+    "There is **no report**: the task ended before its run began, or it pushes nothing to XCom. The task's log "
+    "says more.\n"
+)
+
+
+def report_as_markdown(report: Mapping[str, Any] | None) -> str:
     """
-    Return a report, as :meth:`SyncReport.as_dict` or XCom has it, as Markdown for a person who approves a plan.
+    Return a report as Markdown, for a person who approves a plan or gets an alert.
 
     It holds no personal data, and no name in it acts as Markdown, HTML or a link.
+
+    :param report: as :meth:`SyncReport.as_dict` or XCom has it; ``None`` if there is none, as after a task that
+        failed before its run.
     """
+    if report is None:
+        return _NO_REPORT
     return "\n\n".join(_paragraphs(report)) + "\n"
 
 
@@ -45,6 +56,8 @@ def _paragraphs(report: Mapping[str, Any]) -> Iterator[str]:
         yield from _list(
             title, [f"{_code(reason)}: {count} ({REASONS.get(reason, '')})" for reason, count in reasons.items()]
         )
+    if report.get("consent_kept"):
+        yield f"Consent kept: {report['consent_kept']} ({REASONS['consent_withdrawn']})"
     if report["stopped"]:
         not_reached = report.get("not_reached", 0)
         rest = f"; {not_reached} more rows were not reached" if not_reached else ""

@@ -18,8 +18,10 @@ from airflow_provider_envoke.exceptions import (
     EnvokeSyncError,
 )
 from airflow_provider_envoke.payload.columns import row_as_dict
-from airflow_provider_envoke.sync.limits import check_changes, check_overrun, read_limit
+from airflow_provider_envoke.sync.columns import check_columns
+from airflow_provider_envoke.sync.limits import read_limit
 from airflow_provider_envoke.sync.loop import LoopThread
+from airflow_provider_envoke.sync.plan import check_changes, check_overrun
 from airflow_provider_envoke.sync.progress import PROGRESS_EVERY_S
 from airflow_provider_envoke.sync.report import Reject
 from airflow_provider_envoke.sync.rows import BATCH_ROWS, TableScan
@@ -56,7 +58,7 @@ class SyncRun:
     time, why it stopped, and whether :meth:`cancel` was called.
 
     :param on_reject: called with each row that the report counts as rejected. Its key is personal data.
-    :param on_skip: called with each row that the report counts as skipped.
+    :param on_skip: called with each row that the report counts as skipped, or whose consent it counts as kept.
     :param batch_rows: how many rows are read and compared together, 1 to 99.
     """
 
@@ -73,7 +75,8 @@ class SyncRun:
             raise EnvokeConfigError(f"batch_rows must be a whole number from 1 to {BATCH_ROWS}.")
         self._config = config
         self._options = options
-        self._on_unwritten = {"rejected": on_reject, "skipped": on_skip}
+        self._on_reject = on_reject
+        self._on_skip = on_skip
         self._batch_rows = batch_rows
         self._max_changes = None if options.max_changes is None else read_limit("max_changes", options.max_changes)
         self._kept: KeptRows = ()
@@ -91,9 +94,10 @@ class SyncRun:
         Bring the rows into Envoke, and return the report when every row has its outcome.
 
         :param rows: column -> value. A list is used as it is; anything else is read once, into a temporary file.
+            If its attribute ``have_same_columns`` is true, a column that the first row lacks is an error at once.
         :raises EnvokeAuthError: if the credentials are rejected.
         :raises EnvokeTransientError: if the service is down.
-        :raises EnvokeConfigError: if two columns of the first row fill the same field.
+        :raises EnvokeConfigError: if the columns do not fit: see :func:`~.sync.columns.check_columns`.
         :raises EnvokeDataError: if ``rows`` holds something other than dicts.
         :raises EnvokePlanError: if more would change than ``max_changes`` allows; then nothing is written.
         :raises EnvokeSyncError: if :meth:`cancel` was called.
@@ -133,19 +137,26 @@ class SyncRun:
         )
 
     def _keep(self, rows: Iterable[Mapping[str, Any]], files: ExitStack) -> None:
-        """Keep the rows so that they can be read again; what was opened to read them is closed."""
+        """Keep the rows so that they can be read again, and check their columns; what was opened is closed."""
         if isinstance(rows, list | tuple):
             self._kept = rows
+            for first in self._checked(rows[:1]):
+                check_columns(first, self._checked(rows), self._options)
             return
+        alike = getattr(rows, "have_same_columns", False)
         self._kept = spool = files.enter_context(RowSpool())
         logged_s = time.monotonic()
         with _opened(rows) as iterator:
             for row in self._checked(iterator):
+                if not spool:
+                    check_columns(row, () if alike else None, self._options)
                 spool.add(row)
                 self._check_while_waiting()
                 if time.monotonic() - logged_s >= PROGRESS_EVERY_S:
                     logged_s = time.monotonic()
                     log.info("%d rows read.", len(spool))
+        if spool and not alike:
+            check_columns(next(iter(spool)), spool, self._options)
 
     def _run_passes(self, rows: KeptRows) -> None:
         if self._scan.needed:
@@ -158,6 +169,7 @@ class SyncRun:
             self._plan_within(self._max_changes, rows)
         self._pass = self._new_pass(self._options, self._tell, len(rows))
         self._run_pass(self._pass, rows)
+        self._pass.preview.log(unmasked=self._options.preview_unmasked)
         if self._max_changes is not None and self._options.plan_only:
             check_changes(self.report(), self._max_changes)
 
@@ -194,7 +206,7 @@ class SyncRun:
         )
 
     def _tell(self, unwritten: Reject) -> None:
-        self._on_unwritten[unwritten.outcome](unwritten)
+        (self._on_reject if unwritten.outcome == "rejected" else self._on_skip)(unwritten)
 
     def _new_pass(
         self,
@@ -232,10 +244,7 @@ class SyncRun:
     def _checked(self, rows: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
         """Yield the rows as dicts; anything that is not a row stops the run before it is counted as one."""
         for number, row in enumerate(rows, start=1):
-            named = row if type(row) is dict else _named(row, number)
-            if number == 1:
-                self._options.fields.check_columns(named, self._options.rules.extra_fields)
-            yield named
+            yield row if type(row) is dict else _named(row, number)
 
     def _check_while_waiting(self) -> None:
         if self._cancelled.is_set():

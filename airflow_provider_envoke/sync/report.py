@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 Outcome = Literal["updated", "created", "unchanged", "skipped", "rejected"]
 OUTCOMES: tuple[Outcome, ...] = ("updated", "created", "unchanged", "skipped", "rejected")
 
+#: Reason for which fields of a row are held back -> what the row counts as, too.
+HELD_BACK = {"consent_withdrawn": "consent_kept"}
+
 #: What ended a run early, by the name of the exception's class; other names are shown as they are.
 _ENDS = {
     "max_changes": "more would change than max_changes allows",
@@ -24,6 +27,7 @@ _ENDS = {
     "EnvokeSyncError": "the run was stopped or could not go on",
     "AirflowTaskTimeout": "the task's time was over",
 }
+_SUMMARIZED = (*OUTCOMES, "consent_kept", "not_reached")
 
 _LABEL_WIDTH = 28  # of the table, unless a label is longer
 
@@ -31,13 +35,13 @@ _LABEL_WIDTH = 28  # of the table, unless a label is longer
 @dataclass(frozen=True, slots=True)
 class Reject:
     """
-    A row that was not written, for the rejects file.
+    A row that was not written, or not whole, for the rejects file.
 
     :param row: number of the row, from 1.
     :param key: the row's key: personal data, if it is an email address.
     :param reason: one of :data:`airflow_provider_envoke.sync.guards.REASONS`.
     :param reference: column -> value of the columns that ``reference`` names.
-    :param outcome: what the report counts the row as: ``"rejected"`` or ``"skipped"``.
+    :param outcome: what the report counts the row as: ``"rejected"``, ``"skipped"`` or ``"consent_kept"``.
     """
 
     row: int
@@ -68,6 +72,8 @@ class SyncReport:
     :param stopped: why the run ended early, or ``""``.
     :param not_reached: rows that were read too, but have none of the five outcomes, because the run ended before
         their write was begun. ``rows`` and ``not_reached`` together are all rows that were read.
+    :param consent_kept: rows whose consent, or its description, was not written because the person has revoked
+        consent or reported spam. They are counted as what became of the rest of them, too.
     """
 
     rows: int
@@ -88,6 +94,7 @@ class SyncReport:
     plan_only: bool
     stopped: str = ""
     not_reached: int = 0
+    consent_kept: int = 0
 
     @property
     def changes(self) -> int:
@@ -100,9 +107,22 @@ class SyncReport:
         words = _ENDS.get(self.stopped)
         return f"{words} ({self.stopped})" if words else self.stopped
 
+    @property
+    def summary(self) -> str:
+        """The result on one line, such as ``66 updated, 53 rejected`` or ``plan: 66 to update``."""
+        words = {"updated": "to update", "created": "to create"} if self.plan_only else {}
+        counts = [
+            f"{count} {words.get(name, name.replace('_', ' '))}"
+            for name in _SUMMARIZED
+            if (count := getattr(self, name))
+        ]
+        stopped = f"stopped early ({self.stopped})" if self.stopped else ""
+        text = "; ".join(filter(None, (", ".join(counts), stopped))) or "no rows"
+        return f"plan: {text}" if self.plan_only else text
+
     def as_dict(self) -> dict[str, Any]:
-        """Return the report as plain JSON values."""
-        return asdict(self)
+        """Return the report as plain JSON values, with its ``summary``."""
+        return {**asdict(self), "summary": self.summary}
 
     def as_table(self) -> str:
         """Return the report as lines for a log."""
@@ -132,5 +152,7 @@ class SyncReport:
             yield prefix + outcome, getattr(self, outcome), ""
             for reason, count in reasons.get(outcome, {}).items():
                 yield f"  {reason}", count, REASONS.get(reason, "")
+        if self.consent_kept:
+            yield "consent kept", self.consent_kept, REASONS["consent_withdrawn"]
         for name, count in self.fields.items():
             yield f"{verb}changed: {name}", count, ""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_envoke.envoke.fields import match_key
 from airflow_provider_envoke.envoke.messages import Violation
 from airflow_provider_envoke.envoke.requests import PAGE_SIZE
 from airflow_provider_envoke.exceptions import EnvokeDataError
 from airflow_provider_envoke.payload.build import build_payload, spelled_key
-from airflow_provider_envoke.sync.compare import Decision, DesiredContact, match_key, reject
+from airflow_provider_envoke.sync.compare import Decision, DesiredContact, reject
 from airflow_provider_envoke.sync.duplicates import FirstSeen, Owners
 
 if TYPE_CHECKING:

@@ -11,11 +11,12 @@ from airflow_provider_envoke.exceptions import EnvokeNotFoundError, EnvokeTransi
 from airflow_provider_envoke.sync.compare import Decision, compare, missing_contact, reject
 from airflow_provider_envoke.sync.contacts import ContactReader
 from airflow_provider_envoke.sync.guards import Guards
+from airflow_provider_envoke.sync.preview import Preview
 from airflow_provider_envoke.sync.progress import log_progress
-from airflow_provider_envoke.sync.report import Reject
+from airflow_provider_envoke.sync.report import HELD_BACK, Reject
 from airflow_provider_envoke.sync.rows import RowReader
 from airflow_provider_envoke.sync.tally import OUTCOME_OF, Tally
-from airflow_provider_envoke.sync.write import write
+from airflow_provider_envoke.sync.write import request_of, write
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -44,9 +45,9 @@ class SyncPass:
     One pass over the rows; with ``plan_only`` it writes nothing. All of it runs on one event loop.
 
     Its state: the batches under way, the rows without an outcome, those of them whose write may have arrived or
-    whose requests had no answer, the counts, and what stopped the pass.
+    whose requests had no answer, the counts, the preview, and what stopped the pass.
 
-    :param on_unwritten: called with each row that is rejected or skipped.
+    :param on_unwritten: called with each row that is rejected or skipped, or of which fields are held back.
     :param only: the pass is about the rows for which this returns true; the others are not even counted.
     """
 
@@ -61,6 +62,7 @@ class SyncPass:
     ) -> None:
         self._options = options
         self.tally = Tally()
+        self.preview = Preview(options.preview)
         self._client = BulkClient(
             config, concurrency=options.concurrency, requests_per_second=options.requests_per_second
         )
@@ -248,19 +250,20 @@ class SyncPass:
         self._unconfirmed.pop(desired.row, None)
         self._in_doubt.discard(desired.row)
         self.tally.add(outcome, row=desired.row, examples=self._options.plan_only)
+        if outcome.writes and self.preview.wants(desired.row):
+            self.preview.add(desired.row, request_of(desired, outcome, self._options))
         if outcome.action in ("reject", "skip"):
-            self._tell(desired, outcome)
+            violation = Violation(outcome.field, outcome.reason, outcome.message)
+            self._tell(desired, violation, OUTCOME_OF[outcome.action])
+        told: set[str] = set()
+        for held in outcome.held_back:
+            if held.reason not in told:
+                told.add(held.reason)
+                self._tell(desired, held, HELD_BACK[held.reason])
 
-    def _tell(self, desired: DesiredContact, outcome: Decision) -> None:
-        unwritten = Reject(
-            desired.row,
-            desired.key,
-            outcome.reason,
-            outcome.field,
-            outcome.message,
-            desired.reference,
-            OUTCOME_OF[outcome.action],
-        )
+    def _tell(self, desired: DesiredContact, violation: Violation, outcome: str) -> None:
+        field, reason, message = violation
+        unwritten = Reject(desired.row, desired.key, reason, field, message, desired.reference, outcome)
         try:
             self._on_unwritten(unwritten)
         except Exception as error:  # it stops the pass, after this row is counted

@@ -7,9 +7,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_envoke.envoke.consent import canonical_consent
-from airflow_provider_envoke.envoke.messages import shown_name
+from airflow_provider_envoke.envoke.messages import masked_value, shown_name
 from airflow_provider_envoke.exceptions import EnvokeError
-from airflow_provider_envoke.sync.report import OUTCOMES, SyncReport
+from airflow_provider_envoke.sync.report import HELD_BACK, OUTCOMES, SyncReport
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +20,6 @@ OUTCOME_OF = dict(zip(("update", "create", "unchanged", "skip", "reject"), OUTCO
 
 _EXAMPLES_PER_FIELD = 3
 _MAX_NAMES = 200  # rows may name any custom fields and tags; the report stays small
-_SHORTEST_SHOWN = 4
 
 _shown_name = lru_cache(maxsize=256)(shown_name)  # rows repeat the same names
 
@@ -38,6 +37,7 @@ class Tally:
         self.outcomes: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
         self.skipped_reasons: Counter[str] = Counter()
+        self.held_back: Counter[str] = Counter()
         self.fields: Counter[str] = Counter()
         self.consent_changes: Counter[str] = Counter()
         self.examples: dict[str, list[dict[str, Any]]] = {}
@@ -45,6 +45,7 @@ class Tally:
     def add(self, decision: Decision, *, row: int, examples: bool = False) -> None:
         """Count the outcome of one row and what it changed; with ``examples``, keep a few changes, masked."""
         self.outcomes[OUTCOME_OF[decision.action]] += 1
+        self.held_back.update({HELD_BACK[violation.reason] for violation in decision.held_back})
         if decision.action == "reject":
             self.reasons[decision.reason] += 1
         elif decision.action == "skip":
@@ -116,6 +117,7 @@ class Tally:
             plan_only=plan_only,
             stopped=stopped,
             not_reached=not_reached,
+            **{name: self.held_back[name] for name in HELD_BACK.values()},
         )
 
 
@@ -127,8 +129,4 @@ def _consent_name(status: object) -> str:
 
 
 def _masked(name: str, value: object) -> str:
-    """Return a value's first letter; for short values, custom fields and tags not even that ("no" or "yes")."""
-    if value in (None, ""):
-        return "(empty)"
-    text = str(value)
-    return f"{text[0]}***" if "." not in name and len(text) >= _SHORTEST_SHOWN else "***"
+    return "(empty)" if value in (None, "") else masked_value(name, value)

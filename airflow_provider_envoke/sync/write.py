@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_envoke.envoke.consent import replaced_by
 from airflow_provider_envoke.envoke.messages import Violation
 from airflow_provider_envoke.envoke.requests import create_missing, find_contacts, update_contact
 from airflow_provider_envoke.exceptions import EnvokeNotFoundError, EnvokeRejectedError
 from airflow_provider_envoke.sync.compare import Decision, reject
-from airflow_provider_envoke.sync.guards import CONSENT_FIELDS, CONSENT_WITHDRAWN, check_consent, consent_filters
+from airflow_provider_envoke.sync.contacts import has_id
+from airflow_provider_envoke.sync.guards import (
+    CONSENT_WITHDRAWN,
+    LAST_LOOK_FIELDS,
+    consent_filters,
+    guard_consent,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,37 +42,59 @@ async def write(
     :raises EnvokeTransientError: if there is no usable answer after all retries.
     """
     try:
-        if options.consent_guard and await _is_withdrawn_now(client, desired, decision, options):
-            return reject(CONSENT_WITHDRAWN, decision.current)
-        await client.send(_request(desired, decision, options), in_doubt)
+        if options.consent_guard:
+            decision = await _look_again(client, desired, decision, options)
+            if not decision.writes:
+                return decision
+        await client.send(request_of(desired, decision, options), in_doubt)
     except EnvokeRejectedError as error:
         return reject(Violation("", "refused", str(error)), decision.current)
     except EnvokeNotFoundError as error:
         if decision.action == "create":
             return reject(Violation("", "refused", str(error)), decision.current)
+        if decision.held_back and options.on_missing == "create":  # a new contact would have the consent again
+            return reject(CONSENT_WITHDRAWN, decision.current)
         raise
     return decision
 
 
-async def _is_withdrawn_now(
+async def _look_again(
     client: BulkClient, desired: DesiredContact, decision: Decision, options: SyncOptions
-) -> bool:
+) -> Decision:
     """
-    Return whether the person has withdrawn consent since the contact was compared or looked up.
+    Return what is left of a decision if the person has withdrawn consent since the contact was read or looked up.
 
     That may be a while ago: a request waits for a slot, and if ``$in`` is refused the account is read once, when
     the run begins. The API has no conditional update, so the moment between this request and the write remains.
     """
     keyfield = "email" if decision.action == "create" else options.keyfield
-    key = (keyfield, desired.payload[keyfield])
-    for filters in consent_filters(decision.changes, key, current=decision.current):
-        contacts = await client.send(find_contacts(filters, fields=CONSENT_FIELDS))
-        if check_consent(decision.changes, contacts):
-            return True
-    return False
+    contacts: list[dict[str, Any]] = []
+    for filters in consent_filters(decision.changes, (keyfield, desired.payload[keyfield]), decision.current):
+        contacts += await client.send(find_contacts(filters, fields=LAST_LOOK_FIELDS))
+    if decision.action == "create":
+        return _update_if_withdrawn(decision, contacts, options)
+    return guard_consent(decision, decision.changes, contacts, options.on_withdrawn)
 
 
-def _request(desired: DesiredContact, decision: Decision, options: SyncOptions) -> Request:
+def _update_if_withdrawn(decision: Decision, contacts: list[dict[str, Any]], options: SyncOptions) -> Decision:
+    """
+    Return a creation, or what is left of it if a withdrawn contact has the address by now.
+
+    By email, this is the row's contact: it is updated. By another key, the row would create a second one.
+    """
+    for contact in contacts:
+        replaced = replaced_by(decision.changes, contact)
+        is_the_rows = options.keyfield == "email"
+        if replaced and is_the_rows and has_id(contact):
+            update = Decision("update", changes=decision.changes, current=contact)
+            return guard_consent(update, decision.changes, [contact], options.on_withdrawn)
+        if "consent_status" in replaced or (replaced and is_the_rows):
+            return reject(CONSENT_WITHDRAWN)
+    return decision
+
+
+def request_of(desired: DesiredContact, decision: Decision, options: SyncOptions) -> Request:
+    """Return the request that writes a row: the update of its contact, or the creation."""
     keyfield = options.keyfield
     if decision.action == "create":
         return create_missing(desired.payload, keyfield)

@@ -45,6 +45,8 @@ class QueryRows:
     :param parameters: the query's.
     """
 
+    have_same_columns = True  # as all rows of a query
+
     def __init__(self, hook: Any, conn_id: str, statements: Sequence[str], parameters: Any = None) -> None:
         self._hook = hook
         self._conn_id = conn_id

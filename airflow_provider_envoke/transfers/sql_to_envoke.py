@@ -79,6 +79,10 @@ class SqlToEnvokeOperator(BaseEnvokeSyncOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Bring the query's rows into Envoke, and return the report; see :meth:`BaseEnvokeSyncOperator.sync`."""
+        return self.sync(context, self.source_rows())
+
+    def source_rows(self) -> QueryRows:
+        """Return the rows of the query, which begins when they are iterated."""
         with fail_without_retry():
             statements = _statements(self.sql)
             self._check_rendered_nulls()
@@ -89,7 +93,7 @@ class SqlToEnvokeOperator(BaseEnvokeSyncOperator):
         self._query = QueryRows(hook, self.sql_conn_id, statements, self.parameters)
         if self._task_run.killed:  # before there was a query to cancel
             self._query.cancel()
-        return self.sync(context, self._query)
+        return self._query
 
     def on_kill(self) -> None:
         """Stop the run and cancel the query in the database; what was done so far is reported."""

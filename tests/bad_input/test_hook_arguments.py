@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -39,16 +40,20 @@ UPDATES: dict[type[Exception], dict[str, Any]] = {
             {"payload": CHANGE, "contact_id": value} for value in ("7/../8", "../1", "1?x=1", "", 0, 4_294_967_296)
         ),
         "`contact_id` and another `id`": {"payload": {"id": 2, **CHANGE}, "contact_id": 1},
-        "a value that is not `JSON`": each(
-            "payload",
-            {**ROW, "city": NAN},
-            {**ROW, "city": LAST_NAME.encode()},
-            {**ROW, "city": {LAST_NAME}},
-            {**ROW, "custom_fields": CYCLE},
-            {**ROW, "city": f"{LAST_NAME}\ud800"},
-            {**ROW, "\udfff": LAST_NAME},
-            {**ROW, (LAST_NAME,): 1},
-        ),
+        "no JSON for a `city` that is `NaN`": {"payload": {**ROW, "city": NAN}},
+        "no JSON for a `city` of `bytes`": {"payload": {**ROW, "city": LAST_NAME.encode()}},
+        "no JSON for a `city` that is a `set`": {"payload": {**ROW, "city": {LAST_NAME}}},
+        "no JSON for a `date` in `custom_fields.joined`": {
+            "payload": {**ROW, "custom_fields": {"plan": LAST_NAME, "joined": date(2026, 1, 1)}}
+        },
+        "no JSON for a `date` in a list, `custom_fields.visits.1`": {
+            "payload": {**ROW, "custom_fields": {"visits": [LAST_NAME, date(2026, 1, 1)]}}
+        },
+        "no JSON for `custom_fields` that contain themselves": {"payload": {**ROW, "custom_fields": CYCLE}},
+        "no JSON for a `city` with a lone `surrogate`": {"payload": {**ROW, "city": f"{LAST_NAME}\ud800"}},
+        "no JSON for a name with a lone `surrogate`": {"payload": {**ROW, "\udfff": LAST_NAME}},
+        "no JSON for a name that is a `tuple`": {"payload": {**ROW, (LAST_NAME,): 1}},
+        "no JSON for `city` and `phone`": {"payload": {**ROW, "city": {LAST_NAME}, "phone": b"5"}},
         "nothing but the `email`": {"payload": {"email": EMAIL}},
         "nothing but the `id`": Each([{"payload": {"id": 1}}, {"payload": {}, "contact_id": 1}]),
     },

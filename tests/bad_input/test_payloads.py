@@ -55,7 +55,7 @@ PAYLOADS: dict[str, dict[str, Any]] = {
         "`email`": each("email", LAST_NAME, f"{EMAIL}, {EMAIL}", f"{EMAIL}\r\nBcc: {EMAIL}", f"\u202e{EMAIL}", 5),
     },
     "invalid_consent_status": {
-        "`consent_status` unknown": {"consent_status": f"{EMAIL} said yes"},
+        "`consent_status` unknown: not `Express`, `Revoked` or another": {"consent_status": f"{EMAIL} said yes"},
     },
     "consent_description_missing": {
         "no `consent_description`": Each(
@@ -84,6 +84,9 @@ PAYLOADS: dict[str, dict[str, Any]] = {
     "read_only_field": {"`external_id`": {"external_id": "x"}},
     "unknown_field": {
         "`surname`": {"surname": LAST_NAME},
+        "`fist_name` instead of `first_name`": {"fist_name": LAST_NAME},
+        "`tag.News`": {"tag.News": LAST_NAME},
+        "`custom_field.plan` instead of `custom_fields.plan`": {"custom_field.plan": LAST_NAME},
         "field without a name": {"": LAST_NAME},
         "field named `5`": {5: LAST_NAME},
         "field named `None`": {None: LAST_NAME},
@@ -104,7 +107,7 @@ PAYLOADS: dict[str, dict[str, Any]] = {
         "`postal_code` too long": {"postal_code": "H" * 16},
         "`website` too long": {"website": "w" * 256},
         "`remote_id` too long": {"remote_id": "r" * 61},
-        "`language` too long": {"language": "fra"},
+        "`language` that is not a `two-letter code`": {"language": "French"},
         "`consent_description` too long": {**EXPRESS, "consent_description": "x" * 65_536},
     },
     "invalid_value": {
@@ -130,6 +133,9 @@ PAYLOADS: dict[str, dict[str, Any]] = {
         "`city` with a lone `surrogate`": {"city": f"{LAST_NAME}{SURROGATE}"},
         "`consent_status` as an object": {"consent_status": {"a": 1}},
         "`custom_fields` not an object": each("custom_fields", LAST_NAME, [LAST_NAME], 5, "[1]"),
+        "`custom_fields` of JSON that breaks at `line 1 column`": {
+            "custom_fields": f'{{"plan": "{LAST_NAME}" 1}}'
+        },
         "`custom_fields.plan` as an object": {"custom_fields": {"plan": {"name": LAST_NAME}}},
         "`custom_fields.plan` as a list": {"custom_fields": {"plan": [LAST_NAME]}},
         "`custom_fields.score` infinite": {"custom_fields": {"score": INFINITY}},
@@ -155,24 +161,25 @@ def test_an_invalid_row_is_rejected_and_not_sent(
     check_message_of_failure: Callable[..., None],
 ) -> None:
     row = {"email": EMAIL, **fields}
+    without_key = {"email": None}  # the columns of a table are judged by its first row
     path = tmp_path / "rejects.jsonl"
     update = EnvokeUpdateContactOperator(task_id="t", payload={})
     sync = EnvokeSyncContactsOperator(task_id="t", rows=[], rejects_path=str(path))
     # Set like this, because Airflow would follow a cycle in an argument without end.
-    vars(update)["payload"], vars(sync)["rows"] = row, [row]
+    vars(update)["payload"], vars(sync)["rows"] = row, [without_key, row]
 
     check_message_of_failure(f"row: {case}", EnvokeDataError, update)
     run = context()
     with pytest.raises(EnvokeSyncError) as caught:
         sync.execute(run)
 
-    (line,) = path.read_text().splitlines()
-    reject = json.loads(line)
-    assert (reject["row"], reject["reason"]) == (1, reason.partition(" ")[0])
+    first, reject = (json.loads(line) for line in path.read_text().splitlines())
+    assert (first["row"], first["reason"]) == (1, "missing_key")
+    assert (reject["row"], reject["reason"]) == (2, reason.partition(" ")[0])
     assert leaks(json.dumps(reject | {"key": ""})) == []
     assert [leaks(text) for text in texts_of(caught.value) if leaks(text)] == []
     report = run["ti"].pushed["return_value"]
-    assert (report["rows"], report["rejected"], leaks(json.dumps(report))) == (1, 1, [])
+    assert (report["rows"], report["rejected"], leaks(json.dumps(report))) == (2, 2, [])
     assert sandbox.requests == []
 
 

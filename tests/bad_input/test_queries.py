@@ -52,6 +52,26 @@ QUERIES: dict[type[Exception], dict[str, Any]] = {
         "`sql_conn_id` of Envoke": {"sql_conn_id": "envoke_default"},
         "`sql_conn_id` of a web server": {"sql_conn_id": "web"},
         "`sql_conn_id` of an unknown type": {"sql_conn_id": "odd"},
+        "no key column `email` among `city`": {"sql": "SELECT city FROM customers"},
+        "unknown column `plan`": {"sql": "SELECT email, plan FROM customers"},
+        "column `1 + 1` without a name": {"sql": "SELECT email, 1 + 1 FROM customers"},
+        "column `fist_name` instead of `first_name`": {"sql": "SELECT email, city AS fist_name FROM customers"},
+        "`read-only` column `external_id`": {"sql": "SELECT email, plan AS external_id FROM customers"},
+        "column `custom_fields.x y` with an invalid name": {
+            "sql": 'SELECT email, plan AS "custom_fields.x y" FROM customers'
+        },
+        "ambiguous columns `Email` and `EMAIL`": {
+            "sql": 'SELECT email AS "Email", plan AS "EMAIL" FROM customers'
+        },
+        "`field_map` of the missing column `town`": {"field_map": {"email": "email", "town": "city"}},
+        "`field_map` of the missing key column `e_mail`": {"field_map": {"e_mail": "email", "city": "city"}},
+        "`reference` to the missing column `member_id`": {"reference": "member_id"},
+        "`reference` to the key column `email`": {"reference": ["email"]},
+        "`unknown_columns` of another word": {"unknown_columns": "reject"},
+        "columns with `plan`, `external_id` and `fist_name` and without `email` and `member_id`": {
+            "sql": "SELECT plan, 1 AS external_id, city AS fist_name FROM customers",
+            "reference": "member_id",
+        },
     },
     EnvokeDataError: {
         "`parameters[1]` rendered to None": {
@@ -111,20 +131,11 @@ HINTS: dict[str, dict[str, dict[str, Any]]] = {
 # Reason -> case -> arguments, for queries whose rows are all rejected.
 REJECTED: dict[str, dict[str, Any]] = {
     "missing_key": {
-        "no key column `email`": each(
-            "sql", "SELECT city FROM customers", "SELECT NULL AS email, city FROM customers"
-        ),
-    },
-    "unknown_field": {
-        "unknown column `plan`": {"sql": "SELECT email, plan FROM customers"},
-        "column `1 + 1` without a name": {"sql": "SELECT email, 1 + 1 FROM customers"},
+        "no value in the key column `email`": {"sql": "SELECT NULL AS email, city FROM customers"},
     },
     "invalid_value": {
         "column `city` as a blob": {"sql": "SELECT email, x'00ff' AS city FROM customers"},
         "column `city` infinite": {"sql": "SELECT email, 9e999 AS city FROM customers"},
-    },
-    "missing_column": {
-        "`field_map` of the missing column `town`": {"field_map": {"email": "email", "town": "city"}},
     },
 }
 

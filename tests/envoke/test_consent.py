@@ -9,9 +9,9 @@ from airflow_provider_envoke.envoke.consent import (
     allows_sending,
     canonical_consent,
     is_withdrawn,
+    may_replace_withdrawal,
     may_undo_withdrawal,
-    raises_withdrawn_consent,
-    undoes_withdrawal,
+    replaced_by,
 )
 
 # Written out a second time, from article 1697226.
@@ -36,8 +36,7 @@ def test_a_withdrawal_is_undone_by_any_other_status_in_every_spelling(old: str, 
             payload, contact = {"consent_status": new_spelling}, {"consent_status": old_spelling}
 
             assert may_undo_withdrawal(payload) is (new not in WITHDRAWN)
-            assert undoes_withdrawal(payload, contact) is (old in WITHDRAWN and new not in WITHDRAWN)
-            assert raises_withdrawn_consent(payload, contact) is (old in WITHDRAWN and new in SENDING)
+            assert bool(replaced_by(payload, contact)) is (old in WITHDRAWN and new not in WITHDRAWN)
 
 
 @pytest.mark.parametrize("status", CONSENT_STATUSES)
@@ -57,18 +56,37 @@ def test_another_word_is_not_a_status(status: str) -> None:
 def test_an_empty_status_neither_allows_sending_nor_is_a_withdrawal(status: object) -> None:
     assert not allows_sending(status)
     assert not is_withdrawn(status)
-    assert not undoes_withdrawal({"consent_status": "Express"}, {"consent_status": status})
-    assert not undoes_withdrawal({"consent_status": "Express"}, {})
+    assert not replaced_by({"consent_status": "Express"}, {"consent_status": status})
+    assert not replaced_by({"consent_status": "Express"}, {})
 
 
 def test_an_unknown_status_counts_as_withdrawn() -> None:
     assert not allows_sending("Unsubscribed")
     assert is_withdrawn("Unsubscribed")
-    assert undoes_withdrawal({"consent_status": "Express"}, {"consent_status": "Unsubscribed"})
+    assert replaced_by({"consent_status": "Express"}, {"consent_status": "Unsubscribed"})
 
 
 @pytest.mark.parametrize("payload", [{}, {"city": "a"}, {"consent_status": None}, {"consent_status": ""}], ids=str)
 def test_a_payload_without_a_status_undoes_nothing(payload: dict[str, object]) -> None:
     assert not may_undo_withdrawal(payload)
-    assert not undoes_withdrawal(payload, {"consent_status": "Revoked"})
-    assert not raises_withdrawn_consent(payload, {"consent_status": "Revoked"})
+    assert not replaced_by(payload, {"consent_status": "Revoked"})
+
+
+@pytest.mark.parametrize("status", [None, "Revoked", "External Spam Reported"])
+def test_another_description_replaces_what_was_recorded_about_a_withdrawal(status: str | None) -> None:
+    payload = {"consent_description": "Web form"} | ({"consent_status": status} if status else {})
+    revoked = {"consent_status": "Revoked"}
+
+    assert may_replace_withdrawal(payload)
+    assert replaced_by(payload, {**revoked, "consent_description": "Link"}) == ("consent_description",)
+    assert replaced_by(payload, revoked) == ("consent_description",)  # it was not read
+    assert replaced_by(payload, {**revoked, "consent_description": "Web form"}) == ()
+    assert replaced_by(payload, {"consent_status": "Express", "consent_description": "Link"}) == ()
+
+
+def test_a_status_is_held_back_together_with_its_description() -> None:
+    payload = {"consent_status": "Express", "consent_description": "Web form", "city": "Laval"}
+
+    replaced = replaced_by(payload, {"consent_status": "Revoked", "consent_description": "Web form"})
+
+    assert replaced == ("consent_status", "consent_description")

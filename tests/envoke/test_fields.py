@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_envoke.envoke.fields import CONTACT_FIELDS, describe_unknown_field, is_known_field
+from airflow_provider_envoke.envoke.fields import (
+    CONTACT_FIELDS,
+    describe_unknown_field,
+    is_known_field,
+    nearest_field,
+)
 
 
 def test_the_lengths_are_those_of_article_1697226() -> None:
@@ -32,7 +37,21 @@ def test_a_field_is_known_if_documented_or_listed_as_extra(name: str, known: boo
     [
         ("EMAIL", "named email"), (" City ", "named city"), (" City ", "field_map"), ("external_id", "read-only"),
         ("mobile", "extra_fields"), ("mobile", "custom_fields.NAME"), (None, "extra_fields"),
+        ("fist_name", "mean first_name?"), ("FirstName", "mean first_name?"), ("faxx", "mean Fax?"),
+        ("custom_field.plan", "mean custom_fields.plan?"), ("intrests.News", "mean interests.News?"),
+        ("first_nam\n", "mean first_name?"),
     ],
 )  # fmt: skip
 def test_an_unknown_field_comes_with_what_to_write(name: object, fragment: str) -> None:
-    assert fragment in describe_unknown_field(name)
+    assert fragment in describe_unknown_field(name, ["Fax"])
+
+
+@pytest.mark.parametrize(
+    "name", ["plan", "member_id", "a.b", "custom_fields.", "", "e" * 1_000_000, "email" * 20, 7]
+)
+def test_no_field_is_suggested_for_a_name_that_is_not_near_one(name: object) -> None:
+    assert nearest_field(name) == ""
+
+
+def test_an_address_in_a_name_is_masked_in_a_suggestion() -> None:
+    assert "jon" not in describe_unknown_field("custom_field.jon@example.com")

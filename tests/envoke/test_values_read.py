@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from decimal import Decimal
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from airflow_provider_envoke.envoke.fields import as_contact_id
-from airflow_provider_envoke.envoke.values import as_integer, read_json_object
+from airflow_provider_envoke.envoke.values import as_integer, describe_json_error, read_json_object
 from airflow_provider_envoke.exceptions import EnvokeDataError
 
 SEVENS = [7, "7", "7.0", 7.0, Decimal("7"), Decimal("7.00"), np.int64(7), np.uint32(7), np.float64(7), "007"]
@@ -77,3 +80,45 @@ def test_the_message_about_10_000_repeated_names_stays_short() -> None:
         read_json_object(text)
 
     assert len(str(caught.value)) < 500
+
+
+# Broken JSON -> line and column, counted from 1, where reading cannot go on.
+BROKEN = {
+    '{"name": "marker" "plan": 1}': (1, 19),
+    '{"name": "marker",\n "plan": marker}': (2, 10),
+    ' [{"name": "marker"': (1, 20),
+    '{"name": "marker\n"}': (1, 17),
+    '{"name": "marker}': (1, 10),
+    '{"name": "\\marker"}': (1, 11),
+    '{"name": 1} marker': (1, 13),
+    "[marker]": (1, 2),
+}
+
+
+@pytest.mark.parametrize("text", BROKEN, ids=ascii)
+def test_broken_json_says_where_it_breaks_and_shows_nothing_of_it(text: str) -> None:
+    line, column = BROKEN[text]
+
+    found = describe_json_error(text)
+
+    assert found.startswith(f"line {line} column {column}: ")
+    assert "marker" not in found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": 1}', "[]", "", "marker", '"marker', "{'a': marker}", "[('marker', datetime.date(2026, 1, 1))]",
+        "{{ marker }}", " {{'a': 1}}", "[" * 100_000, "9" * 5_000, "[" + "9" * 5_000 + "]",
+    ],
+    ids=lambda text: ascii(text[:20]),
+)  # fmt: skip
+def test_what_is_not_broken_json_has_no_place(text: str) -> None:
+    assert describe_json_error(text) == ""
+
+
+@given(st.sampled_from(["", "{", "[", '{"', '[{"a": "']), st.text())
+def test_of_any_text_only_a_place_and_a_rule_of_json_are_shown(start: str, text: str) -> None:
+    found = describe_json_error(start + text)
+
+    assert re.fullmatch(r"(line \d+ column \d+: [a-zA-Z' ,:\\\-()]+)?", found)

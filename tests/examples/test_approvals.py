@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.skipif(not CAN_ASK, reason="Airflow asks people from 3.1 on")
 
+APPROVE, LARGE = "envoke_approve_then_sync", "envoke_ask_if_large"
+ASKED = {"plan": "success", "anything_to_change": "success", "approve": "success"}
+
 
 def _respond(dag_id: str, choice: str, stop: list[bool]) -> dict[str, Any]:
     """Wait until the DAG asks, answer with the function behind the UI's button, and return the question."""
@@ -71,10 +74,10 @@ def person_answers(choice: str, dag_id: str) -> Iterator[Future[dict[str, Any]]]
 
 
 def test_an_approved_plan_is_synced_and_the_person_saw_it(shop: Shop) -> None:
-    with person_answers("Approve", "envoke_approve_then_sync") as question:
-        run = shop.run("envoke_approve_then_sync", ANA, BO, DEE)
+    with person_answers("Approve", APPROVE) as question:
+        run = shop.run(APPROVE, ANA, BO, DEE)
 
-    assert states(run) == {"plan": "success", "approve": "success", "sync": "success"}
+    assert states(run) == ASKED | {"sync": "success"}
     assert "2 contacts" in question.result()["subject"]
     assert question.result()["options"] == ["Approve", "Reject"]
     body = question.result()["body"]
@@ -87,28 +90,37 @@ def test_an_approved_plan_is_synced_and_the_person_saw_it(shop: Shop) -> None:
 
 
 def test_a_rejected_plan_writes_nothing(shop: Shop) -> None:
-    with person_answers("Reject", "envoke_approve_then_sync"):
-        run = shop.run("envoke_approve_then_sync", ANA)
+    with person_answers("Reject", APPROVE):
+        run = shop.run(APPROVE, ANA)
 
-    assert states(run) == {"plan": "success", "approve": "success", "sync": "skipped"}
+    assert states(run) == ASKED | {"sync": "skipped"}
     assert patches(shop.sandbox) == []
 
 
 def test_no_more_is_written_than_was_approved(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = example("envoke_approve_then_sync").task_dict["plan"]
+    plan = example(APPROVE).task_dict["plan"]
     monkeypatch.setattr(plan, "sql", plan.sql + " WHERE email LIKE 'ana%'")  # the sync reads more rows
 
-    with person_answers("Approve", "envoke_approve_then_sync") as question:
-        run = shop.run("envoke_approve_then_sync", ANA, BO)
+    with person_answers("Approve", APPROVE) as question:
+        run = shop.run(APPROVE, ANA, BO)
 
     assert "1 contact" in question.result()["subject"]
-    assert states(run) == {"plan": "success", "approve": "success", "sync": "failed"}
+    assert states(run) == ASKED | {"sync": "failed"}
     assert result(run, "sync")["stopped"] == "max_changes"
     assert patches(shop.sandbox) == []
 
 
+@pytest.mark.parametrize(("name", "decides"), [(APPROVE, "anything_to_change"), (LARGE, "is_it_large")])
+def test_nobody_is_asked_about_a_plan_without_changes(shop: Shop, name: str, decides: str) -> None:
+    run = shop.run(name, DEE)  # Envoke does not have this customer
+
+    assert run.state == "success"
+    assert states(run) == {"plan": "success", decides: "success", "approve": "skipped", "sync": "skipped"}
+    assert patches(shop.sandbox) == []
+
+
 def test_a_small_plan_is_synced_without_a_question(shop: Shop) -> None:
-    run = shop.run("envoke_ask_if_large", ANA, DEE, ask_above=0.5)
+    run = shop.run(LARGE, ANA, DEE, ask_above=0.5)
 
     assert states(run) == {"plan": "success", "is_it_large": "success", "approve": "skipped", "sync": "success"}
     assert shop.sandbox.contact(email="ana@example.com")["city"] == "Québec"
@@ -116,8 +128,8 @@ def test_a_small_plan_is_synced_without_a_question(shop: Shop) -> None:
 
 @pytest.mark.parametrize(("choice", "state", "sent"), [("Approve", "success", 3), ("Reject", "skipped", 0)])
 def test_a_large_plan_waits_for_a_person(shop: Shop, choice: str, state: str, sent: int) -> None:
-    with person_answers(choice, "envoke_ask_if_large") as question:
-        run = shop.run("envoke_ask_if_large", ANA, BO, CY, DEE, ask_above=0.5)
+    with person_answers(choice, LARGE) as question:
+        run = shop.run(LARGE, ANA, BO, CY, DEE, ask_above=0.5)
 
     assert "3 contacts" in question.result()["subject"]
     assert states(run) == {"plan": "success", "is_it_large": "success", "approve": "success", "sync": state}

@@ -155,12 +155,27 @@ def test_the_dag_after_a_sync_fails_if_it_has_rejects_and_says_why(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(example("envoke_nightly_sync").task_dict["sync"], "max_rejects", 0.5)
-    consuming(shop.run("envoke_nightly_sync", *rows))
+    consuming(shop.run("envoke_nightly_sync", *rows, plan_only=False, max_changes=2))
 
     run = shop.run("envoke_after_sync")
 
     assert states(run) == {"look_at_reports": state}
     assert ("'invalid_email': 1" in capsys.readouterr().out + caplog.text) is (state == "failed")
+
+
+def test_the_dag_after_a_plan_says_that_nothing_was_updated(
+    shop: Shop,
+    consuming: Callable[[DagRun], None],
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    consuming(shop.run("envoke_nightly_sync", ANA, max_changes=1))
+
+    run = shop.run("envoke_after_sync")
+
+    assert states(run) == {"look_at_reports": "success"}
+    assert "1 would be updated (plan only)" in capsys.readouterr().out + caplog.text
 
 
 def test_without_events_there_is_nothing_to_look_at(shop: Shop) -> None:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.airflow import result
-from tests.support.examples import ANA, BO, CY, DEE, INVALID, Shop
+from tests.support.airflow import result, states
+from tests.support.examples import ANA, BO, CY, DEE, INVALID, NAMES, Shop, example
 
 if TYPE_CHECKING:
     from airflow.models.dagrun import DagRun
@@ -63,12 +63,22 @@ def test_an_email_that_the_warehouse_does_not_know_sends_nothing(shop: Shop) -> 
     [
         ("envoke_update_by_email", {"email": "a@example.com' OR 'x'='x"}),
         ("envoke_update_by_remote_id", {"customer_id": "C-1' OR 'x'='x"}),
-        ("envoke_update_many", {"changed_since": "2026-01-01' OR 'x'='x"}),
     ],
 )
 def test_a_quote_does_not_get_into_the_sql(shop: Shop, name: str, conf: dict[str, str]) -> None:
-    with pytest.raises(Exception, match="Invalid input for param"):
-        shop.run(name, **conf)
+    run = shop.run(name, ANA, BO, **conf)
+
+    assert states(run) | {"choose_key": ""} == {"customer": "success", "choose_key": "", "update": "failed"}
+    assert result(run, "customer") == []
+    assert list(shop.sandbox.requests) == []
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("envoke_update")])
+def test_no_run_parameter_is_part_of_a_query(name: str) -> None:
+    queries = [task.sql for task in example(name).tasks if hasattr(task, "sql")]
+
+    assert queries
+    assert [sql for sql in queries if "{{" in sql or "{%" in sql] == []
 
 
 def test_a_row_updates_the_contact_with_its_remote_id_and_its_new_email(shop: Shop) -> None:
@@ -95,14 +105,28 @@ def test_every_changed_row_updates_its_contact_and_an_unknown_one_is_skipped(sho
     run = shop.run("envoke_update_many", *rows, changed_since="2026-03-01")
 
     assert run.state == "success"
-    assert updates(run) == ["success", "success", "skipped"]
+    assert sorted(map(str, updates(run))) == ["skipped", "success", "success"]
+    assert updates(run)[2] == "success", "Ana, whose change is the oldest one"
     assert shop.sandbox.contact(email="ana@example.com")["city"] == "Québec"
     cy = shop.sandbox.contact(email="cy@example.com")
     assert (cy["city"], cy["first_name"]) == ("Ottawa", long_name[:20])
     assert cy["consent_status"] == "Revoked", "an update without a consent status leaves it alone"
     assert len(shop.sandbox.contacts) == 3
-    assert result(run, "update", 0) == {"id": 1, "action": "updated", "fields": ["city", "email", "first_name"]}
-    assert result(run, "update", 2)["action"] == "skipped"
+    results = [result(run, "update", index) for index in range(3)]
+    assert results[2] == {"id": 1, "action": "updated", "fields": ["city", "email", "first_name"]}
+    assert sorted(each["action"] for each in results) == ["skipped", "updated", "updated"]
+
+
+def test_only_the_five_latest_changes_get_a_task(shop: Shop) -> None:
+    days = range(1, 9)
+    shop.sandbox.reset([{"id": day, "email": f"p{day}@example.com"} for day in days])
+    rows = [(f"C-{day}", None, f"p{day}@example.com", "P", None, "Laval", f"2026-03-{day:02}") for day in days]
+
+    run = shop.run("envoke_update_many", *rows)
+
+    assert updates(run) == ["success"] * 5
+    latest = [day for day in days if shop.sandbox.contact(email=f"p{day}@example.com").get("city")]
+    assert latest == [4, 5, 6, 7, 8]
 
 
 def test_no_changed_row_sends_nothing(shop: Shop) -> None:

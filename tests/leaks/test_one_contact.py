@@ -172,16 +172,14 @@ def test_no_rejected_argument_leaks(
 # What succeeds
 
 
-def test_a_dry_run_masks_every_address(seen: Seen, connect: Callable[..., None]) -> None:
+def test_a_dry_run_masks_every_value(seen: Seen, connect: Callable[..., None]) -> None:
     connect("https://e1.envoke.com")
-    operator = EnvokeUpdateContactOperator(
-        task_id="dry", payload={"email": EMAIL, "feedback": f"at {EMAIL}, {EMAIL}"}
-    )
+    operator = EnvokeUpdateContactOperator(task_id="dry", payload={**PAYLOAD, "feedback": f"at {EMAIL}, {EMAIL}"})
 
     seen.attempt(operator.dry_run)
 
     everything = seen.everything()
-    assert '"email": "z***@leak.example.com"' in everything
+    assert '"email": "z***"' in everything
     assert leaks(everything) == []
 
 
@@ -197,6 +195,21 @@ def test_a_success_leaks_nothing(seen: Seen, connect: Callable[..., None]) -> No
     everything = seen.everything()
     assert (seen.errors, "'action': 'updated'" in everything) == ([], True)
     assert "GET /v1/contacts?" in everything, "urllib3 has logged the URL"
+    assert leaks(everything) == []
+
+
+def test_a_consent_that_is_kept_leaks_nothing(seen: Seen, connect: Callable[..., None]) -> None:
+    with MarkedSandbox([{"id": 7, "email": EMAIL, "remote_id": EMAIL, "consent_status": "Revoked"}]) as sandbox:
+        connect(sandbox.url)
+        seen.attempt(ACTIONS["operator, consent"])
+        seen.attempt(lambda: update(payload={"email": EMAIL} | EXPRESS))
+        seen.attempt(lambda: update(payload={"remote_id": EMAIL} | EXPRESS, keyfield="remote_id"))
+        assert seen.errors == []
+        seen.attempt(lambda: update(payload=PAYLOAD | EXPRESS, on_withdrawn="reject"))
+
+    assert len(seen.errors) == 1
+    everything = seen.everything()
+    assert everything.count("'consent_kept': True") == 3
     assert leaks(everything) == []
 
 

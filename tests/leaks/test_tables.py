@@ -43,6 +43,7 @@ SQL = "SELECT email, city AS last_name FROM customers"
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "changed": {},
     "plan": {"plan_only": True},
+    "preview": {"preview": 100},
     "all": {"strategy": "all"},
     "create": {"on_missing": "create"},
     "consent": {"static_fields": EXPRESS},
@@ -105,11 +106,11 @@ def test_no_response_of_the_service_leaks(fault: str, run: Run, seen: Seen, conn
 
 # Rows that tests/bad_input does not have; it searches for leaks too.
 ROWS: dict[str, list[dict[Any, Any]]] = {
-    "address as a name": [{**ROW, EMAIL: "x"}, {**ROW, "interests": {EMAIL: "perhaps"}}],
+    "address as a name": [ROW, {**ROW, EMAIL: "x"}, {**ROW, "interests": {EMAIL: "perhaps"}}],
     "overlong": [{**ROW, "last_name": LAST_NAME * 5}],
     "same key, other values": [ROW, {**ROW, "last_name": "Markedova"}],
     "json names twice": [{**ROW, "custom_fields": f'{{"{EMAIL}": "{EMAIL}", "{EMAIL}": "Markedova"}}'}],
-    "a hundred unknown": [{**ROW, **{f"{number}{EMAIL}": LAST_NAME for number in range(100)}}],
+    "a hundred unknown": [ROW, {**ROW, **{f"{number}{EMAIL}": LAST_NAME for number in range(100)}}],
 }
 
 
@@ -132,7 +133,9 @@ def test_no_data_of_other_contacts_leaks(run: Run, seen: Seen, connect: Callable
         run(EnvokeSyncContactsOperator, rows=[{**ROW, "remote_id": EMAIL}], keyfield="remote_id")
         run(EnvokeSyncContactsOperator, rows=[{"email": f"x{EMAIL}", "city": "Alma"}])
 
-    assert run.reasons == ["consent_withdrawn", "shared_email", "not_found"]
+        run(EnvokeSyncContactsOperator, rows=[{**ROW, **EXPRESS}], on_withdrawn="reject")
+
+    assert run.reasons == ["consent_withdrawn", "shared_email", "not_found", "consent_withdrawn"]
     assert leaks(seen.everything()) == []
 
 
@@ -143,8 +146,16 @@ def test_a_success_leaks_nothing(run: Run, seen: Seen, connect: Callable[..., No
         connect(sandbox.url)
         for plan_only in (True, False):
             run(EnvokeSyncContactsOperator, rows=rows, plan_only=plan_only)
+        sandbox.reset(current)
+        created = {**ROW, "email": f"x{EMAIL}", "custom_fields": {"a": LAST_NAME}, "remote_id": "R-9"}
+        previews = {"on_missing": "create", "preview": 9, "rows": [*rows, created]}
+        for more in ({}, {"strategy": "all"}, {"rows": [created], "keyfield": "remote_id"}):
+            run(EnvokeSyncContactsOperator, **{**previews, **more})
+        seen.attempt(EnvokeSyncContactsOperator(task_id="sync", rows=rows).dry_run)
+        seen.attempt(SqlToEnvokeOperator(task_id="sync", sql=SQL, sql_conn_id="warehouse").dry_run)
 
     assert seen.errors == []
+    assert ["row 1: PATCH" in seen.caplog.text, "POST /v1/contacts?upsert=1" in seen.caplog.text] == [True, True]
     assert run.reports[0]["examples"]["title"] == [{"row": 1, "from": "***", "to": "***"}]
     assert run.reports[1]["updated"] == 1
     assert leaks(seen.everything()) == []

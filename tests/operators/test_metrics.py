@@ -26,8 +26,8 @@ WORDS = {
     "OUTCOME": "|".join(OUTCOMES),
     "REASON": "|".join(REASONS),
     "KIND": "read|write|retry",
-    "RESULT": "updated|created|skipped|failed",
-    "*": r"(rows|rejects|requests)\.[a-z_]+|duration",
+    "RESULT": "updated|created|unchanged|skipped|failed",
+    "*": r"(rows|rejects|requests)\.[a-z_]+|consent_kept|duration",
 }
 CONTACTS = contacts(5)
 ROWS = [
@@ -72,6 +72,17 @@ def update(**arguments: Any) -> None:
         EnvokeUpdateContactOperator(task_id="update", **arguments).execute(context())
 
 
+@pytest.mark.parametrize(("plan_only", "prefix"), [(False, "envoke.sync"), (True, "envoke.plan")])
+def test_consents_that_are_kept_are_counted(
+    sandbox: Sandbox, stats: Recorder, plan_only: bool, prefix: str
+) -> None:
+    sandbox.reset([{"email": "p0@example.com", "consent_status": "Revoked"}])
+
+    sync(rows=[{"email": "p0@example.com", "city": "Alma", "consent_status": "Expired"}], plan_only=plan_only)
+
+    assert stats.counts[f"{prefix}.consent_kept"] == stats.counts[f"{prefix}.rows.updated"] == 1
+
+
 def test_a_failed_sync_counts_rows_rejects_requests_and_its_duration(sandbox: Sandbox, stats: Recorder) -> None:
     sync()
 
@@ -103,6 +114,7 @@ def test_a_plan_that_is_not_applied_has_its_own_metrics(
     ("payload", "on_missing", "result"),
     [
         ({"email": "p0@example.com", "city": "Québec"}, "fail", "updated"),
+        ({"email": "left@example.com", "consent_status": "Expired"}, "fail", "unchanged"),
         ({"email": "new@example.com", "city": "Québec"}, "create", "created"),
         ({"email": "new@example.com", "city": "Québec"}, "skip", "skipped"),
         ({"email": "new@example.com", "city": "Québec"}, "fail", "failed"),
@@ -112,6 +124,8 @@ def test_a_plan_that_is_not_applied_has_its_own_metrics(
 def test_an_update_counts_its_result_and_its_duration(
     sandbox: Sandbox, stats: Recorder, payload: dict[str, str], on_missing: Any, result: str
 ) -> None:
+    sandbox.reset([*CONTACTS, {"email": "left@example.com", "consent_status": "Revoked"}])
+
     update(payload=payload, on_missing=on_missing)
 
     assert stats.counts == {f"envoke.update.{result}": 1}
@@ -121,6 +135,8 @@ def test_an_update_counts_its_result_and_its_duration(
 def test_every_metric_is_documented_and_its_tags_are_ids(sandbox: Sandbox, stats: Recorder) -> None:
     sync()
     sync(plan_only=True)
+    sandbox.reset([{"email": "p0@example.com", "consent_status": "Revoked"}])
+    sync(rows=[{"email": "p0@example.com", "consent_status": "Expired"}])
     update(payload={"email": "marker@example.com", "city": "Québec"})
 
     patterns = [

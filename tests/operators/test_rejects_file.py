@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -293,3 +294,49 @@ def test_the_rejected_rows_of_a_plan_above_max_changes_are_in_the_file(
         (number, "not_found") for number in range(1, rejected + 1)
     ]
     assert run["ti"].pushed["return_value"]["rejected"] == rejected
+
+
+@pytest.mark.parametrize("plan_only", [False, True])
+@pytest.mark.parametrize("include", [["rejected", "skipped"], ["rejected"], []])
+def test_rows_whose_consent_was_kept_are_always_listed_and_are_no_rejects(
+    sandbox: Sandbox, tmp_path: Path, include: list[Any], plan_only: bool
+) -> None:
+    sandbox.reset([{"email": f"{name}@example.com", "consent_status": "Revoked"} for name in ("ana", "bo")])
+    path = tmp_path / "rejects.jsonl"
+    consent = {"consent_status": "Express", "consent_description": "Form"}
+    rows = [
+        {"member": 1, "email": "ana@example.com", "city": "Alma", **consent},
+        {"member": 2, "email": "bo@example.com", "city": None, **consent},
+    ]
+    task = EnvokeSyncContactsOperator(
+        task_id="sync",
+        rows=rows,
+        reference="member",
+        max_rejects=0,
+        rejects_path=str(path),
+        rejects_include=include,
+        plan_only=plan_only,
+    )
+
+    report = task.execute(context())
+
+    assert (report["updated"], report["unchanged"], report["rejected"], report["consent_kept"]) == (1, 1, 0, 2)
+    lines = sorted((json.loads(line) for line in path.read_text().splitlines()), key=lambda line: line["row"])
+    shown = [(line["row"], line["outcome"], line["reason"], line["field"], line["reference"]) for line in lines]
+    assert shown == [
+        (number, "consent_kept", "consent_withdrawn", "consent_status", {"member": str(number)})
+        for number in (1, 2)
+    ]
+
+
+def test_rows_whose_consent_a_refused_plan_would_keep_are_in_the_file(sandbox: Sandbox, tmp_path: Path) -> None:
+    sandbox.reset([{"email": "ana@example.com", "consent_status": "Revoked"}])
+    path = tmp_path / "rejects.jsonl"
+    rows = [{"email": "ana@example.com", "city": "Alma", "consent_status": "Expired"}]
+    for allowed in (0, 1):  # with 1 the row goes through both passes, and is listed once
+        task = EnvokeSyncContactsOperator(task_id="t", rows=rows, max_changes=allowed, rejects_path=str(path))
+        with nullcontext() if allowed else pytest.raises(AirflowFailException, match="max_changes"):
+            task.execute(context())
+
+        assert [json.loads(line)["outcome"] for line in path.read_text().splitlines()] == ["consent_kept"]
+        path.unlink()

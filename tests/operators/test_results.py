@@ -17,7 +17,7 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_provider_envoke.operators.envoke import EnvokeSyncContactsOperator, EnvokeUpdateContactOperator
 from airflow_provider_envoke.transfers.sql_to_envoke import SqlToEnvokeOperator
-from tests.support.airflow import result, states
+from tests.support.airflow import labels, result, states
 from tests.support.contacts import ANA, BO, CY
 from tests.support.tasks import context
 
@@ -186,3 +186,52 @@ def test_airflow_keeps_a_result_only_if_the_task_pushes_to_xcom(
         }  # fmt: skip
     else:
         assert set(results.values()) == {None}
+
+
+@pytest.mark.parametrize("failing", [False, True], ids=["succeeds", "fails"])
+def test_the_grid_shows_the_result_of_each_mapped_task(
+    failing: bool, sandbox: Sandbox, run_dag: Callable[..., Any]
+) -> None:
+    template = "{{ ti.map_index }}: {{ envoke_result | default('none') }}"
+    changed = [{"email": "ana@example.com", "city": "Alma"}, {"email": "bo@example.com", "city": "Laval"}]
+    tables = [[*changed, *([UNKNOWN] if failing else [])], []]
+    with DAG(f"labels_{next(_numbers)}", schedule=None, start_date=START) as dag:
+        EnvokeSyncContactsOperator.partial(task_id="rows", map_index_template=template).expand(rows=tables)
+        EnvokeUpdateContactOperator.partial(
+            task_id="update", map_index_template=template, on_missing="fail" if failing else "create"
+        ).expand(payload=[{"email": "cy@example.com", "city": "Alma"}, UNKNOWN])
+
+    run = run_dag(dag)
+
+    rejected = ", 1 rejected" if failing else ""
+    assert run.state == ("failed" if failing else "success")
+    assert labels(run, "rows") == [f"0: 1 updated, 1 unchanged{rejected}", "1: no rows"]
+    assert labels(run, "update") == ["0: updated", "1: failed" if failing else "1: created"]
+
+
+def test_a_task_that_fails_before_its_run_has_no_result_to_show(
+    sandbox: Sandbox, run_dag: Callable[..., Any]
+) -> None:
+    template = "{{ ti.map_index }}: {{ envoke_result | default('none') }}"
+    with DAG(f"labels_{next(_numbers)}", schedule=None, start_date=START) as dag:
+        EnvokeSyncContactsOperator.partial(task_id="rows", map_index_template=template, keyfield="phone").expand(
+            rows=[[CHANGED]]
+        )
+
+    run = run_dag(dag)
+
+    assert (run.state, labels(run, "rows")) == ("failed", ["0: none"])
+
+
+@pytest.mark.parametrize(("do_xcom_push", "plan_only"), [(True, False), (False, True)])
+def test_the_summary_is_in_xcom_in_the_event_and_in_the_context(
+    do_xcom_push: bool, plan_only: bool, sandbox: Sandbox
+) -> None:
+    run = context()
+    task = rows_task(CHANGED, outlets=OUTLETS[:1], do_xcom_push=do_xcom_push, plan_only=plan_only)
+
+    report = task.execute(run)
+
+    expected = "plan: 1 to update" if plan_only else "1 updated"
+    assert (report["summary"], run["envoke_result"]) == (expected, expected)
+    assert [event.extra["summary"] for event in run["outlet_events"].values()] == [expected]

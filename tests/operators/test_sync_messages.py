@@ -39,9 +39,13 @@ TWINS = [{**ANA, "id": number, "email": f"ana{number}@example.com", "remote_id":
 
 # Reason -> case -> contacts, rows (the last one is rejected), options.
 REJECTS: dict[str, dict[str, tuple[list[Any], list[Any], dict[str, Any]]]] = {
-    "missing_key": {"no email": (CONTACTS, [{"city": "Alma"}], {})},
+    "missing_key": {"no email": (CONTACTS, [CHANGED, {"city": "Alma"}], {})},
     "missing_column": {
-        "no column for field_map": (CONTACTS, [CHANGED], {"fields": FieldMap({"email": "email", "x": "city"})}),
+        "no column for field_map": (
+            CONTACTS,
+            [{**CHANGED, "x": "Laval"}, CHANGED],
+            {"fields": FieldMap({"email": "email", "x": "city"})},
+        ),
     },
     "duplicate_key": {
         "the same key with other values": (CONTACTS, [CHANGED, {**CHANGED, "city": "Laval"}], {}),
@@ -54,7 +58,13 @@ REJECTS: dict[str, dict[str, tuple[list[Any], list[Any], dict[str, Any]]]] = {
     "ambiguous_match": {
         "two contacts with the key": (TWINS, [{"remote_id": "R-1", "city": "Alma"}], {"keyfield": "remote_id"}),
     },
-    "consent_withdrawn": {"consent withdrawn": (CONTACTS, [{"email": "cy@example.com", **EXPRESS}], {})},
+    "consent_withdrawn": {
+        "consent withdrawn": (
+            CONTACTS,
+            [{"email": "cy@example.com", **EXPRESS}],
+            {"on_withdrawn": "reject"},
+        ),
+    },
     "not_found": {"no contact": (CONTACTS, [NEW], {})},
     "cannot_create": {
         "new contact by id": (CONTACTS, [{"id": 9, "city": "Alma"}], {"keyfield": "id", "on_missing": "create"}),

@@ -15,12 +15,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_envoke.exceptions import EnvokeDataError, EnvokeError
+from airflow_provider_envoke.exceptions import EnvokeConfigError, EnvokeDataError, EnvokeError
 from airflow_provider_envoke.operators._templated import (
     check_rendered_nulls,
     check_rendered_rows,
     read_payload,
     read_rows,
+    read_switch,
 )
 
 if TYPE_CHECKING:
@@ -248,3 +249,19 @@ def test_other_values_are_not_rendered_nulls(value: object) -> None:
 def test_a_rendered_null_in_a_row_is_found_with_the_number_of_the_row() -> None:
     with pytest.raises(EnvokeDataError, match=r"city.*row 3 of rows"):
         check_rendered_rows([ROW, 7, {"city": "None"}])
+
+
+@pytest.mark.parametrize("value", [True, "True", "true", " True\n"])
+def test_a_switch_is_on_if_it_is_true_or_renders_to_true(value: object) -> None:
+    assert read_switch("plan_only", value) is True
+
+
+@pytest.mark.parametrize("value", [False, "False", "false"])
+def test_a_switch_is_off_if_it_is_false_or_renders_to_false(value: object) -> None:
+    assert read_switch("plan_only", value) is False
+
+
+@pytest.mark.parametrize("value", ["", "0", "1", "no", "None", "Fasle", None, 0, 1, []])
+def test_a_switch_that_is_neither_is_rejected_by_its_name(value: object) -> None:
+    with pytest.raises(EnvokeConfigError, match="plan_only"):
+        read_switch("plan_only", value)

@@ -35,7 +35,7 @@ def methods(sandbox: Sandbox) -> list[str]:
         ({}, {"contact_id": "3"}, "Revoked"),
     ],
 )
-def test_a_withdrawn_consent_is_not_replaced(
+def test_a_withdrawn_consent_is_not_replaced_and_fails_the_task(
     key: dict[str, Any],
     arguments: dict[str, Any],
     status: str,
@@ -45,7 +45,7 @@ def test_a_withdrawn_consent_is_not_replaced(
     sandbox.reset([ANA, BO, CY | {"consent_status": status}])
 
     with pytest.raises(AirflowFailException) as caught:
-        update(payload=key | EXPRESS, **arguments)
+        update(payload=key | EXPRESS, on_withdrawn="reject", **arguments)
 
     error = caught.value.__context__
     assert isinstance(error, EnvokeDataError)
@@ -76,7 +76,7 @@ def test_a_withdrawn_consent_is_found_where_the_service_minds_the_case(monkeypat
     with FaultyServer(answer([]), revoked) as server:
         monkeypatch.setenv("AIRFLOW_CONN_ENVOKE_DEFAULT", json.dumps(server.connection))
         with pytest.raises(AirflowFailException):
-            update(payload={"email": "CY@example.com"} | EXPRESS)
+            update(payload={"email": "CY@example.com"} | EXPRESS, on_withdrawn="reject")
 
     assert [request.method for request in server.requests] == ["GET", "GET"]
 
@@ -92,14 +92,64 @@ def test_a_payload_that_cannot_undo_a_withdrawal_needs_no_lookup(
     assert methods(sandbox) == ["PATCH"]
 
 
+@pytest.mark.parametrize("on_withdrawn", ["keep", "reject"])
 def test_a_new_contact_with_the_address_of_a_withdrawn_consent_gets_no_consent(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, on_withdrawn: Any
 ) -> None:
     payload = {"remote_id": "R-9", "email": "cy@example.com"} | EXPRESS
     with Sandbox(CONTACTS, duplicate_check=False) as account:
         monkeypatch.setenv("AIRFLOW_CONN_ENVOKE_DEFAULT", json.dumps(account.connection))
 
         with pytest.raises(AirflowFailException, match="consent_status"):
-            update(payload=payload, keyfield="remote_id", on_missing="create")
+            update(payload=payload, keyfield="remote_id", on_missing="create", on_withdrawn=on_withdrawn)
 
         assert len(account.contacts) == len(CONTACTS)
+
+
+def test_a_withdrawn_consent_is_kept_and_the_rest_is_sent(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    left = {"consent_status": "Revoked", "consent_description": "Left by the link"}
+    sandbox.reset([ANA, BO, CY | left])
+
+    result = update(payload={"email": "cy@example.com", "city": "Alma"} | EXPRESS)
+
+    assert result == {"id": 3, "action": "updated", "fields": ["city", "email"], "consent_kept": True}
+    contact = sandbox.contact(id=3)
+    assert {name: contact[name] for name in ("city", *left)} == {"city": "Alma", **left}
+    logged = caplog.text + "".join(capfd.readouterr())
+    assert "consent_status and consent_description kept" in logged
+    assert "cy@" not in logged
+    assert "Web form" not in logged
+
+
+@pytest.mark.parametrize("consent", [EXPRESS, {"consent_description": "Web form"}, {"consent_status": "Expired"}])
+@pytest.mark.parametrize("key", [{"email": "cy@example.com"}, {"id": 3}])
+def test_nothing_is_sent_if_nothing_but_a_consent_that_is_kept_was_to_change(
+    sandbox: Sandbox, key: dict[str, Any], consent: dict[str, str]
+) -> None:
+    sandbox.reset([ANA, BO, CY])
+
+    result = update(payload=key | consent)
+
+    assert result == {"id": 3, "action": "unchanged", "fields": [], "consent_kept": True}
+    assert set(methods(sandbox)) == {"GET"}
+
+
+def test_a_result_without_a_withdrawn_consent_does_not_mention_it(sandbox: Sandbox) -> None:
+    assert "consent_kept" not in update(payload={"email": "ana@example.com"} | EXPRESS)
+
+
+@pytest.mark.parametrize("argument", ["Keep", None, "skip"])
+def test_on_withdrawn_has_two_words(argument: Any) -> None:
+    with pytest.raises(AirflowFailException, match=r"on_withdrawn must be 'keep' or 'reject'"):
+        update(payload={"email": "ana@example.com", "city": "Alma"}, on_withdrawn=argument)
+
+
+def test_with_the_guard_off_the_payload_is_sent_as_it_is(sandbox: Sandbox) -> None:
+    sandbox.reset([ANA, BO, CY])
+
+    result = update(payload={"email": "cy@example.com"} | EXPRESS, consent_guard=False)
+
+    assert result["fields"] == ["consent_description", "consent_status", "email"]
+    assert methods(sandbox) == ["PATCH"]

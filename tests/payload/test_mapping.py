@@ -70,6 +70,56 @@ def test_missing_columns_are_all_named_with_the_present_ones_but_no_values() -> 
     assert "marker" not in str(caught.value)
 
 
+IGNORED: dict[str, tuple[dict[str, int], dict[str, int]]] = {
+    "no field": ({"EMAIL": 1, "member_id": 2, "City": 3}, {"email": 1, "city": 3}),
+    "read-only": ({"email": 1, "EXTERNAL_ID": 2, "date_created": 3}, {"email": 1}),
+    "twice in another case": (
+        {"email": 1, "Note": 2, "NOTE": 3, "external_id": 4, "External_Id": 5},
+        {"email": 1},
+    ),
+    "no name of a field at all": ({"email": 1, "": 2, "city.x": 3, "custom": 4}, {"email": 1}),
+    "members of groups stay": (
+        {"CUSTOM_FIELDS.plan": 1, "interests.A": 2},
+        {"custom_fields.plan": 1, "interests.A": 2},
+    ),
+    "extra fields stay": ({"MOBILE": 1, "mobil": 2}, {"mobile": 1}),
+}
+
+
+@pytest.mark.parametrize("case", IGNORED)
+def test_unknown_columns_can_be_left_out(case: str) -> None:
+    row, expected = IGNORED[case]
+    fields = FieldMap(unknown_columns="ignore")
+
+    for _ in range(2):  # the second time from memory
+        assert fields.apply(row, EXTRA_FIELDS) == expected
+    assert {*fields.match([*row], EXTRA_FIELDS).unknown} == {
+        name for name, value in row.items() if value not in expected.values()
+    }
+
+
+def test_columns_that_fill_one_field_stay_ambiguous_if_others_are_left_out() -> None:
+    with pytest.raises(EnvokeDataError, match="'EMAIL' and 'email'"):
+        FieldMap(unknown_columns="ignore").apply({"EMAIL": 1, "email": 2, "note": 3})
+
+
+@pytest.mark.parametrize("columns", [["MEMBER_ID", "email", "Note"], ["note", "Member_Id", "email"]])
+def test_columns_of_the_reference_are_not_sent_in_any_case(columns: list[str]) -> None:
+    fields = FieldMap(reference=("member_id", "note"))
+    row = {column: f" {column.lower()} of the row " for column in columns}
+
+    assert fields.apply(row) == {"email": row["email"]}
+    assert fields.reference_of(row) == {"member_id": "member_id of the row", "note": "note of the row"}
+
+
+def test_a_column_of_the_reference_is_sent_if_field_map_maps_it() -> None:
+    fields = FieldMap({"MAIL": "email", "member_id": "remote_id"}, reference=["member_id", "note"])
+    row = {"mail": "a@b.c", "MEMBER_ID": 7, "note": None}
+
+    assert fields.apply(row) == {"email": "a@b.c", "remote_id": 7}
+    assert fields.reference_of(row) == {"member_id": "7", "note": ""}
+
+
 def test_an_empty_row_and_a_row_of_sqlite_may_lack_a_column_too() -> None:
     with closing(sqlite3.connect(":memory:")) as database:
         database.row_factory = sqlite3.Row
@@ -141,7 +191,7 @@ def test_names_are_matched_without_regard_to_case(case: str) -> None:
     fields, columns, expected = CASES[case]
     row = {column: f"value of {column}" for column in columns}
 
-    fields.check_columns(columns, EXTRA_FIELDS)
+    assert fields.match(columns, EXTRA_FIELDS).ambiguous is None
 
     for _ in range(2):  # the second time from memory
         assert fields.apply(row, EXTRA_FIELDS) == {field: row[column] for field, column in expected.items()}
@@ -158,7 +208,7 @@ def test_a_static_field_wins_over_a_column_of_its_field(column: str) -> None:
 def test_a_static_field_leaves_nothing_ambiguous() -> None:
     fields, row = FieldMap(static={"city": "Laval"}), {"City": 1, "CITY": 2}
 
-    fields.check_columns(row)
+    assert fields.match([*row]).ambiguous is None
 
     assert fields.apply(row) == {"city": "Laval"}
 
@@ -189,12 +239,13 @@ AMBIGUOUS: dict[str, tuple[FieldMap, list[str], list[str]]] = {
 def test_ambiguous_names_are_refused_before_the_first_row_and_in_each_row(case: str) -> None:
     fields, columns, named = AMBIGUOUS[case]
 
-    with pytest.raises(EnvokeConfigError) as before:
-        fields.check_columns(columns, EXTRA_FIELDS)
+    before = fields.match(columns, EXTRA_FIELDS).ambiguous
     with pytest.raises(EnvokeDataError) as in_row:
         fields.apply(dict.fromkeys(columns, "marker"), EXTRA_FIELDS)
 
-    assert [name for name in named if name not in str(before.value) or name not in str(in_row.value)] == []
+    assert before is not None
+    assert [name for name in named if name not in (before.field + before.message)] == []
+    assert [name for name in named if name not in str(in_row.value)] == []
     assert [reason for _, reason, _ in in_row.value.violations] == ["duplicate_field"]
     assert "marker" not in str(in_row.value)
 
@@ -202,7 +253,9 @@ def test_ambiguous_names_are_refused_before_the_first_row_and_in_each_row(case: 
 def test_an_exact_column_is_not_taken_by_another_name_too() -> None:
     fields = FieldMap({"email": "email", "EMAIL": "title"})
 
-    fields.check_columns(["EMAIL"])
+    matches = fields.match(["EMAIL"])
+
+    assert (matches.ambiguous, matches.missing) == (None, ("email",))
     with pytest.raises(EnvokeDataError, match="lacks columns that field_map uses: 'email'"):
         fields.apply({"EMAIL": "marker"})
 

@@ -114,7 +114,7 @@ def test_a_body_that_is_not_a_json_object_is_rejected(sandbox: Sandbox, body: st
     ("method", "path"),
     [
         ("PATCH", "/v1/contacts1"), ("PATCH", "/v1/contacts/1/2"), ("PATCH", "/v1/contactsfoo"),
-        ("DELETE", "/v1/contacts/1234"), ("PUT", "/v1/contacts/1234"), ("GET", "/v1/unknown"),
+        ("DELETE", "/v1/contacts"), ("PUT", "/v1/contacts/1234"), ("GET", "/v1/unknown"),
     ],
 )  # fmt: skip
 def test_a_call_that_does_not_exist_gets_404_and_changes_nothing(sandbox: Sandbox, method: str, path: str) -> None:
@@ -197,3 +197,42 @@ def test_a_contact_is_read_with_its_documented_fields(sandbox: Sandbox) -> None:
     assert re.fullmatch("[0-9a-f]{32}", contact["external_id"])
     assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", contact["date_created"])
     assert (contact["interests"], contact["custom_fields"], contact["phone"]) == ([], {}, "")
+
+
+# Deleting
+
+
+def test_a_contact_is_deleted_and_its_id_not_used_again(sandbox: Sandbox) -> None:
+    response = call(sandbox, "DELETE", "/v1/contacts/1234")
+
+    answer = response.json()
+    assert (response.status_code, answer["success"], answer["result_text"]) == (200, True, "Deleted")
+    assert answer["result_data"]["id"] == "1234"
+    assert [contact["id"] for contact in sandbox.contacts] == [2000]
+    assert call(sandbox, "GET", "/v1/contacts?filter[email]=jon@doe.com").json() == []
+    assert call(sandbox, "POST", "/v1/contacts", {"email": "jon@doe.com"}).json()["result_data"]["id"] == "2001"
+
+
+@pytest.mark.parametrize("number", ["999999", "x", "0", "1234x"])
+def test_a_contact_that_does_not_exist_cannot_be_deleted(sandbox: Sandbox, number: str) -> None:
+    before = sandbox.contacts
+
+    (error,) = errors(call(sandbox, "DELETE", f"/v1/contacts/{number}"))
+
+    assert error == f"Item with id '{number}' not found"
+    assert sandbox.contacts == before
+
+
+@pytest.mark.parametrize("status", ["Revoked", "External Spam Reported", "Envoke Spam Reported"])
+def test_a_contact_who_withdrew_consent_cannot_be_deleted(sandbox: Sandbox, status: str) -> None:
+    sandbox.reset([{**JON, "consent_status": status}])
+
+    assert len(errors(call(sandbox, "DELETE", "/v1/contacts/1234"))) == 1
+    assert len(sandbox.contacts) == 1
+
+
+def test_a_deletion_can_get_the_fault_of_its_contact() -> None:
+    with Sandbox([JON, ANA], faults_for={"jon@doe.com": "error_500"}) as sandbox:
+        statuses = [call(sandbox, "DELETE", f"/v1/contacts/{number}").status_code for number in (1234, 2000)]
+
+    assert statuses == [500, 200]

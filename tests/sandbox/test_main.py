@@ -58,7 +58,8 @@ def test_the_options_take_effect(tmp_path: Path) -> None:
         (("--port", "70000"), "--port"), (("--port", "-1"), "--port"),
         (("--latency-ms", "nan"), "--latency-ms"), (("--latency-ms", "-5"), "--latency-ms"),
         (("--latency-ms", "inf"), "--latency-ms"), (("--retry-after-s", "-1"), "--retry-after-s"),
-        (("--fault-seed", "x"), "--fault-seed"), (("--fault", "stall=x"), "stall=0.1"),
+        (("--fault-seed", "x"), "'x' is not an integer"),
+        (("--port", "x"), "'x' is not an integer"), (("--fault", "stall=x"), "stall=0.1"),
         (("--fault", "stall=2"), "stall is 2"),
         (("--fault", "stall=0.7", "--fault", "stall=0.1"), "twice"),
         (("--fault-for", "1=stall", "--fault-for", "1=drip"), "twice"),
@@ -90,6 +91,52 @@ def test_an_invalid_seed_ends_it_with_one_line(tmp_path: Path, content: bytes | 
     assert str(seed) in line
 
 
+@pytest.mark.parametrize(
+    ("content", "fragments"),
+    [
+        (None, []), (b"", ["line 1 column 1"]), (b'{"interests": ["News",\n}', ["line 2 column 1"]),
+        (b"\xff", ["position 0"]), (b"[" * 200_000, ["deep"]), (b"[]", ["not an object"]),
+        (b'{"custom_field": []}', ["'custom_field'", "custom_fields, interests, autoresponders"]),
+        (b'{"interests": "News"}', ["'interests'", "list"]),
+        (b'{"interests": {"News": 1}}', ["'interests'", "list"]),
+        (b'{"autoresponders": ["Hi", 5]}', ["'autoresponders'", "name 2"]),
+        (b'{"interests": [" "]}', ["'interests'", "name 1"]),
+        (b'{"custom_fields": ["plan", "a b"]}', ["'custom_fields'", "name 2", "'a b'"]),
+    ],
+    ids=lambda value: repr(value)[:30] if isinstance(value, bytes) else "",
+)  # fmt: skip
+def test_a_broken_strict_file_ends_it_with_one_line_that_says_where(
+    tmp_path: Path, content: bytes | None, fragments: list[str]
+) -> None:
+    path = tmp_path  # a directory cannot be read as a file
+    if content is not None:
+        path = tmp_path / "fields.json"
+        path.write_bytes(content)
+
+    done = run_command("--port", "0", "--strict", str(path))
+
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert [fragment for fragment in ("--strict", str(path), *fragments) if fragment not in line] == []
+
+
+def test_a_strict_file_takes_effect(tmp_path: Path) -> None:
+    path = tmp_path / "fields.json"
+    path.write_text('{"interests": ["Infolettre d\'été"]}', encoding="utf-8-sig")
+    seed = tmp_path / "contacts.json"
+    seed.write_text('[{"id": 1, "email": "a@x"}]')
+
+    with running_process("--seed", str(seed), "--strict", str(path)) as (_, url):
+        tags = call(url, "GET", "/v1/interests").json()
+        known, unknown = (
+            call(url, "PATCH", "/v1/contacts/1", {"interests": {tag: "Set"}}).status_code
+            for tag in ("Infolettre d'été", "News")
+        )
+
+    assert tags == {"1": "Infolettre d'été"}
+    assert (known, unknown) == (200, 400)
+
+
 def test_a_port_in_use_ends_it_with_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = str(server.getsockname()[1])
@@ -102,8 +149,17 @@ def test_a_port_in_use_ends_it_with_one_line() -> None:
     assert "--port 0" in line
 
 
+def test_a_host_that_does_not_exist_ends_it_with_one_line() -> None:
+    done = run_command("--host", "nobody.invalid")
+
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "nobody.invalid" in line
+    assert "--port 0" not in line, "another port would not help"
+
+
 def test_the_help_lists_every_option_and_every_fault() -> None:
-    options = "--host --port --seed --latency-ms --api-id --api-key --no-duplicate-check --fault --fault-for"
+    options = "--host --port --seed --strict --latency-ms --api-id --api-key --no-duplicate-check --fault"
     words = set(run_command("--help").stdout.replace(",", " ").split())
 
-    assert {*options.split(), "--fault-seed", "--retry-after-s", *FAULTS} <= words
+    assert {*options.split(), "--fault-for", "--fault-seed", "--retry-after-s", *FAULTS} <= words

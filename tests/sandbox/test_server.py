@@ -21,7 +21,7 @@ def test_wrong_credentials_are_rejected_and_not_recorded(sandbox: Sandbox, auth:
     assert (response.status_code, response.json()["success"]) == (401, False)
     (recorded,) = sandbox.requests
     assert recorded["status"] == 401
-    assert set(recorded) == {"method", "path", "query", "body", "status", "fault", "applied"}
+    assert set(recorded) == {"method", "path", "query", "body", "status", "fault", "applied", "time", "errors"}
 
 
 def test_a_url_of_more_than_8_kb_is_rejected(sandbox: Sandbox) -> None:

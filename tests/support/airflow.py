@@ -72,6 +72,12 @@ def states(run: DagRun) -> dict[str, str]:
     return {task.task_id: str(task.state) for task in run.get_task_instances()}
 
 
+def labels(run: DagRun, task_id: str) -> list[str | None]:
+    """Return what Airflow's grid shows for the instances of a mapped task, in the order of their indexes."""
+    instances = [task for task in run.get_task_instances() if task.task_id == task_id]
+    return [task.rendered_map_index for task in sorted(instances, key=lambda task: task.map_index)]
+
+
 def result(run: DagRun, task_id: str, map_index: int = -1) -> Any:
     """Return what a task of a run left in XCom."""
     task = next(task for task in run.get_task_instances() if task.task_id == task_id)

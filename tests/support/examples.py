@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 NAMES = sorted(path.stem for path in EXAMPLES.glob("*.py"))
 #: Those that ask a person, which Airflow can do from 3.1 on.
 ASKING = {"envoke_approve_then_sync", "envoke_ask_if_large"}
+#: Those that watch an asset, which Airflow can do from 3 on.
+WATCHING = {"envoke_new_contacts"}
+CAN_WATCH = not __version__.startswith("2.")
 CAN_ASK = not __version__.startswith(("2.", "3.0"))
 
 COLUMNS = ("customer_id", "remote_id", "email", "first_name", "phone", "city", "updated_at")
@@ -58,4 +61,11 @@ class Shop:
                 database.execute(found[0])
                 insert = f"INSERT INTO customers ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
                 database.executemany(insert, rows)
-        return self.run_dag(example(name), run_conf=conf)
+        dag = example(name)
+        params = [param for each in (dag, *dag.tasks) for _, param in each.params.items()]
+        defaults = [(param, param.value) for param in params if hasattr(param, "value")]
+        try:
+            return self.run_dag(dag, run_conf=conf)
+        finally:  # in this process, the values of a run stay in the parameters
+            for param, default in defaults:
+                param.value = default

@@ -25,11 +25,13 @@ DIRECTLY_BELOW: dict[str, tuple[str, ...]] = {
     "hooks": ("sync", "get_provider_info"),
     "operators": ("hooks",),
     "transfers": ("operators",),
+    "triggers": ("hooks",),
+    "sensors": ("operators", "triggers"),
     "sandbox": (),
 }
 
 #: The layers that may import Airflow.
-WITH_AIRFLOW = frozenset({"hooks", "operators", "transfers"})
+WITH_AIRFLOW = frozenset({"hooks", "operators", "sensors", "transfers", "triggers"})
 
 
 def allowed_imports(layer: str) -> set[str]:

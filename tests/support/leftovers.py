@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 
@@ -34,6 +35,16 @@ def processes_of(directory: Path) -> list[psutil.Process]:
             continue
         if any(str(directory) in each for each in known):
             found.append(process)
+    return found
+
+
+def listening_addresses(processes: Iterable[psutil.Process]) -> set[tuple[str, int]]:
+    """Return the addresses, without host names, and the ports at which processes accept connections."""
+    found: set[tuple[str, int]] = set()
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            open_sockets = process.net_connections("tcp")
+            found |= {tuple(each.laddr) for each in open_sockets if each.status == psutil.CONN_LISTEN}
     return found
 
 

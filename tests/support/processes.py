@@ -111,6 +111,13 @@ def free_ports(count: int) -> list[int]:
         return [probe.getsockname()[1] for probe in probes]
 
 
+def free_port(preferred: int) -> int:
+    """Return a port of this machine that is not in use: the preferred one, or another."""
+    with suppress(OSError), socket.create_server(("127.0.0.1", preferred)):
+        return preferred
+    return free_ports(1)[0]
+
+
 @contextmanager
 def _signals_deferred() -> Iterator[None]:
     """Handle the stop signals only at the end of the block, when a process that starts in it can be stopped."""

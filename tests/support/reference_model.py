@@ -9,8 +9,20 @@ SENDING = ("Express", "Implied - Inquiry")
 WITHDRAWN = ("Revoked", "Envoke Spam Reported")
 
 
+def reopens(row: dict[str, Any], contact: dict[str, Any]) -> bool:
+    """Whether a row has a consent for a person who has withdrawn it."""
+    return row.get("consent_status") in SENDING and contact.get("consent_status") in WITHDRAWN
+
+
 def written(contact: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
-    """A contact after a row: nulls say nothing, custom fields and tags are merged."""
+    """
+    A contact after a row: nulls say nothing, custom fields and tags are merged.
+
+    Of a withdrawn contact, neither the consent nor what was recorded about it changes; another withdrawal does.
+    """
+    if contact.get("consent_status") in WITHDRAWN:
+        kept = {"consent_description", *(("consent_status",) if reopens(row, contact) else ())}
+        row = {name: value for name, value in row.items() if name not in kept}
     after = {**contact, **{name: value for name, value in row.items() if isinstance(value, str)}}
     plans = {name: value for name, value in row.get("custom_fields", {}).items() if value is not None}
     after["custom_fields"] = {**contact.get("custom_fields", {}), **plans}
@@ -21,7 +33,11 @@ def written(contact: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
 
 
 def model_by_email(
-    contacts: list[dict[str, Any]], rows: list[dict[str, Any]], on_duplicate: str, on_missing: str
+    contacts: list[dict[str, Any]],
+    rows: list[dict[str, Any]],
+    on_duplicate: str,
+    on_missing: str,
+    on_withdrawn: str = "keep",
 ) -> dict[str, dict[str, Any]]:
     state = {contact["email"]: contact for contact in contacts}
     seen = set()
@@ -32,13 +48,13 @@ def model_by_email(
             continue
         seen.add(key)
         current = state.get(key, {"consent_status": "Not Provided"})
-        if row.get("consent_status") not in SENDING or current.get("consent_status") not in WITHDRAWN:
+        if on_withdrawn == "keep" or not reopens(row, current):
             state[key] = written(current, {**row, "email": current.get("email", row["email"])})
     return state
 
 
 def model_by_remote_id(
-    contacts: list[dict[str, Any]], rows: list[dict[str, Any]], on_missing: str
+    contacts: list[dict[str, Any]], rows: list[dict[str, Any]], on_missing: str, on_withdrawn: str = "keep"
 ) -> dict[str, dict[str, Any]]:
     """An address that two rows would give to their contacts goes to neither, whatever the order of the rows."""
     state = {contact["remote_id"]: contact for contact in contacts}
@@ -47,9 +63,9 @@ def model_by_remote_id(
     allowed = []
     for key, row in first_rows.items():
         current = state.get(key, {"consent_status": "Not Provided"})
-        reopens = row.get("consent_status") in SENDING and current.get("consent_status") in WITHDRAWN
+        refused = on_withdrawn == "reject" and reopens(row, current)
         missing = key not in state and on_missing != "create"
-        if not (reopens or missing or held.get(row["email"], key) != key):
+        if not (refused or missing or held.get(row["email"], key) != key):
             allowed.append((key, row, current))
     gets = Counter(row["email"] for _, row, current in allowed if row["email"] != current.get("email"))
     for key, row, current in allowed:

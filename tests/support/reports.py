@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_envoke.envoke.messages import Violation
 from airflow_provider_envoke.sync.compare import Decision
 from airflow_provider_envoke.sync.tally import Tally
 
@@ -29,10 +30,18 @@ def report(counted: Tally, **changes: Any) -> SyncReport:
     return counted.report(**{**settings, **changes})
 
 
+KEPT = Violation("consent_status", "consent_withdrawn", "…")
+
 EACH = (
     Decision("update", changes={"city": "Paris"}, current=CURRENT),
     Decision("create", changes={"city": "Rome"}),
     Decision("unchanged", current=CURRENT),
     Decision("skip", reason="duplicate_row"),
     Decision("reject", reason="overlong"),
+)
+
+#: Rows of which a consent was kept, counted as what became of the rest, too.
+EACH_KEPT = (
+    Decision("update", changes={"city": "Paris"}, current=CURRENT, held_back=(KEPT, KEPT)),
+    Decision("unchanged", current=CURRENT, held_back=(KEPT,)),
 )

@@ -8,6 +8,7 @@ import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 from tests.support.airflow import without_airflow
@@ -30,15 +31,17 @@ class SandboxProcess:
 
     @classmethod
     @contextmanager
-    def started(cls, contacts: list[Row], directory: Path, log: Path, *options: str) -> Iterator[SandboxProcess]:
+    def started(
+        cls, contacts: list[Row], directory: Path, log: Path, *options: str, port: int = 0
+    ) -> Iterator[SandboxProcess]:
         """
-        Start a sandbox with these contacts on a free port, and stop it on exit.
+        Start a sandbox with these contacts on a port, by default a free one, and stop it on exit.
 
         It is the sandbox of the installed provider, whatever the current directory is.
         """
         seed = directory / "contacts.json"
         seed.write_text(json.dumps(contacts), encoding="utf-8")
-        module = ["airflow_provider_envoke.sandbox", "--port", "0", "--seed", str(seed), *options]
+        module = ["airflow_provider_envoke.sandbox", "--port", str(port), "--seed", str(seed), *options]
         environment = {**without_airflow(dict(os.environ)), "PYTHONSAFEPATH": "1"}
         with start(module, environment, log, cwd=directory, piped=True) as process:
             ready = process.stdout.readline() if process.stdout else ""
@@ -48,9 +51,13 @@ class SandboxProcess:
             yield cls(found[0])
 
     @property
-    def connection(self) -> dict[str, str]:
-        """The parts of an Airflow connection to it."""
-        return {"conn_type": "envoke", "host": self.url, "login": API_ID, "password": API_KEY}
+    def connection(self) -> dict[str, Any]:
+        """The parts of an Airflow connection to it. The port is one of them: Airflow's form tests no other."""
+        address = urlsplit(self.url)
+        host = f"{address.scheme}://{address.hostname}"
+        return {
+            "conn_type": "envoke", "host": host, "port": address.port, "login": API_ID, "password": API_KEY,
+        }  # fmt: skip
 
     def contacts(self) -> list[Row]:
         """Return all contacts, by id."""

@@ -64,7 +64,7 @@ def make_case(number: int) -> Case:
         Case(moved | groups, old, {"city": moved["city"], **groups}, "updated"),
         Case(same | EXPRESS, old, EXPRESS, "updated"),
         Case(moved, None, moved, "created"),
-        Case(same | EXPRESS, old | {"consent_status": "Revoked"}, None, "rejected", "consent_withdrawn"),
+        Case(moved | EXPRESS, old | {"consent_status": "Revoked"}, {"city": moved["city"]}, "updated"),
         Case(moved, old, {"city": moved["city"]}, "updated"),
         Case(same | {"first_name": "x" * 21}, old, None, "rejected", "overlong"),
     ]

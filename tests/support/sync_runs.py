@@ -38,11 +38,21 @@ def sync(
     rows: Iterable[dict[str, Any]],
     batch_rows: int = BATCH_ROWS,
     config: EnvokeConfig | None = None,
+    kept: list[Reject] | None = None,
     **options: Any,
 ) -> tuple[SyncReport, list[Reject]]:
-    """Sync rows with the sandbox; return the report, and the rejected rows in order."""
+    """
+    Sync rows with the sandbox; return the report, and the rejected rows in order.
+
+    :param kept: receives the rows whose consent was kept.
+    """
+
+    def on_skip(row: Reject) -> None:
+        if kept is not None and row.outcome == "consent_kept":
+            kept.append(row)
+
     rejects: list[Reject] = []
-    arguments = {"on_reject": rejects.append, "batch_rows": batch_rows}
+    arguments = {"on_reject": rejects.append, "on_skip": on_skip, "batch_rows": batch_rows}
     report = SyncRun(config or config_of(sandbox), SyncOptions(**options), **arguments).run(rows)
     return report, sorted(rejects, key=lambda reject: reject.row)
 

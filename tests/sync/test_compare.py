@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_envoke.envoke.fields import match_key
 from airflow_provider_envoke.payload.build import PayloadRules, build_payload
 from airflow_provider_envoke.sync import SyncOptions
 from airflow_provider_envoke.sync.compare import (
@@ -16,7 +17,6 @@ from airflow_provider_envoke.sync.compare import (
     DesiredContact,
     compare,
     differing_fields,
-    match_key,
 )
 from airflow_provider_envoke.sync.guards import Guards
 from airflow_provider_envoke.sync.rows import TableScan
@@ -28,9 +28,7 @@ def desired(**payload: Any) -> DesiredContact:
     return DesiredContact(1, "jon@doe.com", {"email": "jon@doe.com", **payload})
 
 
-def decide(
-    row: DesiredContact, matches: list[dict[str, Any]], keyfield: str = "email", **guards: bool
-) -> Decision:
+def decide(row: DesiredContact, matches: list[dict[str, Any]], keyfield: str = "email", **guards: Any) -> Decision:
     """Compare a row with the contacts that have its key, and apply the guards."""
     options = SyncOptions(keyfield=keyfield, on_missing="create", **guards)  # type: ignore[arg-type]
     with closing(TableScan(options)) as scan, closing(Guards(options, scan)) as applied:
@@ -144,16 +142,31 @@ def test_without_the_guard_the_first_of_several_contacts_counts() -> None:
 
 @pytest.mark.parametrize("status", ["Revoked", "REVOKED", "External Spam Reported", "envoke  spam reported"])
 def test_a_withdrawn_consent_is_not_replaced(status: str) -> None:
-    decision = decide(desired(**CONSENT), [{"id": 7, "consent_status": status}])
+    decision = decide(desired(**CONSENT), [{"id": 7, "consent_status": status}], on_withdrawn="reject")
 
     assert (decision.action, decision.reason) == ("reject", "consent_withdrawn")
     assert decision.current == {"id": 7, "consent_status": status}
 
 
+@pytest.mark.parametrize("status", ["Revoked", "External Spam Reported", "envoke  spam reported", "Unsubscribed"])
+@pytest.mark.parametrize("city", ["Alma", "Laval"])
+def test_a_withdrawn_consent_is_held_back_and_the_rest_is_sent(status: str, city: str) -> None:
+    current = {"id": 7, "consent_status": status, "city": "Laval"}
+
+    decision = decide(desired(**CONSENT, city=city), [current])
+
+    rest = {"city": "Alma"} if city == "Alma" else {}
+    assert (decision.action, decision.changes) == ("update" if rest else "unchanged", rest)
+    assert [held[:2] for held in decision.held_back] == [
+        ("consent_status", "consent_withdrawn"),
+        ("consent_description", "consent_withdrawn"),
+    ]
+
+
 def test_a_consent_that_one_of_several_contacts_has_withdrawn_is_not_replaced() -> None:
     matches = [{"id": 7}, {"id": 8, "consent_status": "Revoked"}]
 
-    decision = decide(desired(**CONSENT), matches, ambiguous_guard=False)
+    decision = decide(desired(**CONSENT), matches, ambiguous_guard=False, on_withdrawn="reject")
 
     assert decision.reason == "consent_withdrawn"
 

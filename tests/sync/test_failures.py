@@ -175,7 +175,7 @@ def test_a_contact_that_is_deleted_after_the_read_is_reported() -> None:
 @pytest.mark.parametrize("strategy", ["changed", "all"])
 def test_a_consent_that_is_revoked_after_the_read_is_not_replaced(strategy: str) -> None:
     with Sandbox([ANA], faults={"revoked": 1}) as sandbox:
-        report, _ = sync(sandbox, [{**ANA, **EXPRESS}], strategy=strategy)
+        report, _ = sync(sandbox, [{**ANA, **EXPRESS}], strategy=strategy, on_withdrawn="reject")
 
         assert report.reasons == {"consent_withdrawn": 1}
         assert sandbox.contact(email="ana@example.com")["consent_status"] == "Revoked"
@@ -195,10 +195,11 @@ def test_a_consent_that_is_revoked_after_all_pages_were_read_is_not_replaced() -
 
         rows = [{**row, "city": "Québec"} for row in contacts(300)[:200]]
         rows += [{**row, **EXPRESS} for row in contacts(300)[200:]]
-        report, rejects = sync(sandbox, WatchedRows(rows, revoke))
+        kept: list[Any] = []
+        report, rejects = sync(sandbox, WatchedRows(rows, revoke), kept=kept)
 
-        assert (report.updated, report.read_by) == (299, "pages")
-        assert [(reject.row, reject.reason) for reject in rejects] == [(300, "consent_withdrawn")]
+        assert (report.updated, report.unchanged, report.read_by, rejects) == (299, 1, "pages", [])
+        assert [(row.row, row.reason) for row in kept] == [(300, "consent_withdrawn")]
         assert sandbox.contact(email=last)["consent_status"] == "Revoked"
 
 

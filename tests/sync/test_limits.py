@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from airflow_provider_envoke.exceptions import EnvokeConfigError, EnvokePlanError
 from airflow_provider_envoke.sync.compare import Decision
-from airflow_provider_envoke.sync.limits import check_overrun, exceeds, read_limit
+from airflow_provider_envoke.sync.limits import exceeds, read_limit
+from airflow_provider_envoke.sync.plan import check_overrun
 from tests.support.reports import report, tally
 
 

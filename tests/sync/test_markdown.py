@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from airflow_provider_envoke.sync import report_as_markdown
 from airflow_provider_envoke.sync.compare import Decision
 from airflow_provider_envoke.sync.guards import REASONS
-from tests.support.reports import CURRENT, EACH, report, tally
+from tests.support.reports import CURRENT, EACH, EACH_KEPT, report, tally
 
 HOSTILE = [
     "**bold** _it_ # h",
@@ -67,6 +67,17 @@ def test_a_plan_is_shown_with_its_counts_fields_examples_consents_and_reasons() 
     ]
 
 
+def test_consents_that_are_kept_are_counted() -> None:
+    assert f"Consent kept: 2 ({REASONS['consent_withdrawn']})" in markdown(*EACH, *EACH_KEPT).split("\n")
+
+
+def test_a_report_of_an_earlier_version_is_shown() -> None:
+    before = report(tally(*EACH)).as_dict()
+    del before["consent_kept"]
+
+    assert "Consent kept" not in report_as_markdown(before)
+
+
 def test_a_run_that_wrote_says_were_changed() -> None:
     text = report_as_markdown(report(tally(EACH[0]), stopped="max_changes").as_dict())
 
@@ -118,3 +129,7 @@ def test_a_long_list_is_shortened() -> None:
 
     assert text.count("\n- `") == 30
     assert "- and 10 more" in text
+
+
+def test_without_a_report_the_text_says_so() -> None:
+    assert "no report" in report_as_markdown(None)

@@ -51,8 +51,8 @@ def test_a_withdrawn_consent_is_not_replaced_whatever_the_space(
     with Sandbox([contact(stored, **REVOKED)], duplicate_check=False) as sandbox:
         row = {**ROW, "email": "new@example.com", **EXPRESS}
 
-        assert outcome(sandbox, way, row, "create", monkeypatch) == "consent_withdrawn"
-        assert [each["consent_status"] for each in sandbox.contacts] == ["Revoked"]
+        assert outcome(sandbox, way, row, "create", monkeypatch) == "updated"
+        assert [(each["consent_status"], each["city"]) for each in sandbox.contacts] == [("Revoked", "Québec")]
 
 
 @pytest.mark.parametrize("way", ["changed", "all", "one contact"])

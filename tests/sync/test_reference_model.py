@@ -22,6 +22,8 @@ consents = st.one_of(
     st.just({}),
     st.sampled_from(SENDING).map(lambda status: {"consent_status": status, "consent_description": "Form"}),
     st.sampled_from(WITHDRAWN).map(lambda status: {"consent_status": status}),
+    st.sampled_from(WITHDRAWN).map(lambda status: {"consent_status": status, "consent_description": "Phone"}),
+    st.just({"consent_description": "Phone"}),
 )
 
 
@@ -34,7 +36,11 @@ def rows_of(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[list[dict[str
 
 def starting(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[list[dict[str, Any]]]:
     contact = st.fixed_dictionaries(
-        {**fields, "city": cities.filter(bool)}, optional={"consent_status": st.sampled_from(SENDING + WITHDRAWN)}
+        {**fields, "city": cities.filter(bool)},
+        optional={
+            "consent_status": st.sampled_from(SENDING + WITHDRAWN),
+            "consent_description": st.sampled_from(["Form", "Link"]),
+        },
     )
     return st.lists(
         contact, max_size=5, unique_by=tuple(lambda contact, name=name: contact[name] for name in fields)
@@ -60,7 +66,13 @@ PROPERTY = settings(
 
 
 def options_of(**more: list[str]) -> st.SearchStrategy[dict[str, Any]]:
-    choices = {"strategy": ["changed", "all"], "concurrency": [1, 8], "batch_rows": [1, 3, 99], **more}
+    choices = {
+        "strategy": ["changed", "all"],
+        "concurrency": [1, 8],
+        "batch_rows": [1, 3, 99],
+        "on_withdrawn": ["keep", "reject"],
+        **more,
+    }
     return st.fixed_dictionaries({name: st.sampled_from(values) for name, values in choices.items()})  # type: ignore[arg-type]
 
 
@@ -75,7 +87,9 @@ def test_by_email(sandbox: Sandbox, contacts: Any, rows: Any, options: dict[str,
 
     report, rejects = sync(sandbox, rows, **options)
 
-    expected = model_by_email(contacts, rows, options["on_duplicate"], options["on_missing"])
+    expected = model_by_email(
+        contacts, rows, options["on_duplicate"], options["on_missing"], options["on_withdrawn"]
+    )
     assert by("email", sandbox.contacts) == {key: comparable(contact) for key, contact in expected.items()}
     counts = (report.updated, report.created, report.unchanged, report.skipped, report.rejected)
     assert sum(counts) == report.rows == len(rows)
@@ -95,7 +109,7 @@ def test_by_remote_id_nobody_comes_to_share_an_address(
 
     sync(unchecked, rows, keyfield="remote_id", **options)
 
-    expected = model_by_remote_id(contacts, rows, options["on_missing"])
+    expected = model_by_remote_id(contacts, rows, options["on_missing"], options["on_withdrawn"])
     assert by("remote_id", unchecked.contacts) == {key: comparable(contact) for key, contact in expected.items()}
 
 

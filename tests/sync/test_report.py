@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ from airflow_provider_envoke.exceptions import EnvokeError
 from airflow_provider_envoke.sync.compare import Decision
 from airflow_provider_envoke.sync.guards import REASONS
 from airflow_provider_envoke.sync.report import OUTCOMES
-from tests.support.reports import CURRENT, EACH, report, tally
+from tests.support.reports import CURRENT, EACH, EACH_KEPT, report, tally
 
 
 def test_reasons_of_rejects_and_skips_are_counted_separately() -> None:
@@ -30,11 +31,23 @@ def test_counts_that_do_not_add_up_raise(rows: int) -> None:
         report(tally(*EACH, rows=rows))
 
 
-@given(st.lists(st.sampled_from(EACH)))
+@given(st.lists(st.sampled_from(EACH + EACH_KEPT)))
 def test_the_five_outcomes_always_add_up_to_the_rows(decisions: list[Decision]) -> None:
     made = report(tally(*decisions))
 
     assert sum(getattr(made, outcome) for outcome in OUTCOMES) == made.rows == len(decisions)
+    assert made.consent_kept == sum(decision in EACH_KEPT for decision in decisions)
+
+
+def test_consents_that_are_kept_are_in_the_report_and_its_table() -> None:
+    made = report(tally(*EACH, *EACH_KEPT))
+
+    assert made.as_dict()["consent_kept"] == 2
+    assert (made.updated, made.unchanged, made.rejected) == (2, 2, 1)
+    (line,) = [line for line in made.as_table().splitlines() if "consent" in line.split("  ")[0]]
+    assert line.split()[2] == "2"
+    assert made.as_table().splitlines().index(line) > 5
+    assert "consent" not in report(tally(*EACH)).as_table()
 
 
 def test_changed_fields_are_counted_with_members_of_groups_by_name() -> None:
@@ -178,3 +191,30 @@ def test_a_report_with_many_names_stays_small() -> None:
 def test_the_table_says_if_all_pages_were_read() -> None:
     assert "page by page" in report(tally(), read_by="pages").as_table()
     assert "page by page" not in report(tally()).as_table()
+
+
+# Reports of the decisions in EACH: one updated, created, unchanged, skipped and rejected row.
+@pytest.mark.parametrize(
+    ("decisions", "settings", "summary"),
+    [
+        (EACH, {}, "1 updated, 1 created, 1 unchanged, 1 skipped, 1 rejected"),
+        (EACH[:1] * 66 + EACH[4:] * 53, {}, "66 updated, 53 rejected"),
+        (EACH, {"plan_only": True}, "plan: 1 to update, 1 to create, 1 unchanged, 1 skipped, 1 rejected"),
+        ((), {}, "no rows"),
+        ((), {"plan_only": True}, "plan: no rows"),
+        (EACH[:1], {"stopped": "Gone", "not_reached": 7}, "1 updated, 7 not reached; stopped early (Gone)"),
+        ((), {"stopped": "Gone", "not_reached": 7}, "7 not reached; stopped early (Gone)"),
+        ((), {"stopped": "Gone"}, "stopped early (Gone)"),
+        (
+            EACH[:1],
+            {"stopped": "max_changes", "plan_only": True},
+            "plan: 1 to update; stopped early (max_changes)",
+        ),
+    ],
+)
+def test_the_summary_names_the_counts_above_0_in_a_fixed_order(
+    decisions: tuple[Decision, ...], settings: dict[str, Any], summary: str
+) -> None:
+    made = report(tally(*decisions), **settings)
+
+    assert made.summary == made.as_dict()["summary"] == summary

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.support import EXAMPLES
+from tests.support.browser import chromium
 from tests.support.leftovers import addresses, listens, processes_of
 from tests.support.processes import STOP_SIGNALS, interrupt_once
 from tests.system.airflow.with_sandbox import AirflowWithSandbox
@@ -17,7 +20,12 @@ from tests.system.airflow.with_sandbox import AirflowWithSandbox
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from playwright.sync_api import Browser, Page
+
 HERE = Path(__file__).parent
+
+PICTURES = os.environ.get("SCREENSHOTS")
+WAIT_S = 60.0
 
 _TIMEOUT_S = 300  # the first test waits for Airflow to start
 
@@ -46,3 +54,25 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowWithSan
         yield running
     assert processes_of(directory) == []
     assert [at for at in addresses(f"{running.airflow.url} {running.sandbox.url}") if listens(at)] == []
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """Chromium."""
+    expect.set_options(timeout=WAIT_S * 1000)
+    with chromium(tmp_path_factory.mktemp("chromium")) as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """An empty page in a new browser context."""
+    with browser.new_context(
+        viewport={"width": 1280, "height": 1100},
+        device_scale_factor=1.5,
+        locale="en-CA",
+        timezone_id="America/Toronto",
+        permissions=["clipboard-read", "clipboard-write"],
+    ) as context:
+        context.set_default_timeout(WAIT_S * 1000)
+        yield context.new_page()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.support import customers
 from tests.support.processes import wait_for
+from tests.support.sandbox import call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -20,6 +21,7 @@ DUE = {NOEMIE, MAX, customers.NO_PHONE_EMAIL, customers.REVOKED_EMAIL}
 ALL_CHANGED = DUE | {customers.ONE_EMAIL}
 
 _START_S = 60.0
+_WATCH_S = 150.0  # the triggerer asks once a minute
 
 
 def trigger(running: AirflowWithSandbox, dag_id: str, conf: Mapping[str, Any]) -> str:
@@ -32,8 +34,11 @@ def unpause_and_wait(running: AirflowWithSandbox, dag_id: str, conf: Mapping[str
     """Unpause a DAG, and wait until the scheduler starts the run that is due."""
     rest = running.airflow.rest
     rest.unpause(dag_id)
-    runs = wait_for(f"the scheduler to start {dag_id}", lambda: rest.runs(dag_id), _START_S)
-    return runs[0]["dag_run_id"]
+
+    def scheduled_runs() -> list[str]:
+        return [run["dag_run_id"] for run in rest.runs(dag_id) if run["run_type"] == "scheduled"]
+
+    return wait_for(f"the scheduler to start {dag_id}", scheduled_runs, _START_S)[0]
 
 
 def sync_and_wait(running: AirflowWithSandbox, dag_id: str, conf: Mapping[str, Any]) -> str:
@@ -54,6 +59,26 @@ def sync_and_wait(running: AirflowWithSandbox, dag_id: str, conf: Mapping[str, A
         return None
 
     return wait_for(f"the scheduler to start {dag_id}", triggered_run, _START_S)
+
+
+def create_and_wait(running: AirflowWithSandbox, dag_id: str, conf: Mapping[str, Any]) -> str:
+    """Create a contact once the triggerer watches, wait for the run that this starts, and delete the contact."""
+    rest, sandbox = running.airflow.rest, running.sandbox
+    rest.unpause(dag_id)
+    rest.parse_again(dag_id)
+    try:
+        asked = "sort[id]=DESC"
+        wait_for(
+            "the triggerer to watch", lambda: any(asked in each["query"] for each in sandbox.requests()), _WATCH_S
+        )
+        new = call(sandbox.url, "POST", "/v1/contacts", {"email": "new@example.com"}).json()["result_data"]["id"]
+        runs = wait_for(f"the triggerer to start {dag_id}", lambda: rest.runs(dag_id), _WATCH_S)
+        rest.wait_for_run(dag_id, runs[0]["dag_run_id"], _WATCH_S)  # a paused DAG would not go on
+        call(sandbox.url, "DELETE", f"/v1/contacts/{new}")
+    finally:
+        rest.pause(dag_id)  # the triggerer would go on asking the sandbox
+        rest.parse_again(dag_id)
+    return runs[0]["dag_run_id"]
 
 
 def answer(running: AirflowWithSandbox, dag_id: str, run_id: str, option: str) -> str:
@@ -101,7 +126,8 @@ class Expected:
     lines: tuple[int, ...] = (2, 3)
 
 
-MAPPED, SHARDS = ([f"{name}[{number}]" for number in range(4)] for name in ("update", "shard"))
+SHARDS = [f"shard[{number}]" for number in range(4)]
+MAPPED = [f"update[{number}]" for number in range(1, 5)]
 ONE_UPDATED = {"action": "updated"}
 FIELDS = ["city", "email", "first_name", "language", "last_name", "phone"]
 WHOLE_TABLE = {"rows": 300, "updated": 5, "created": 0, "unchanged": 294, "skipped": 1, "rejected": 0}
@@ -110,18 +136,19 @@ WHOLE_TABLE = {"rows": 300, "updated": 5, "created": 0, "unchanged": 294, "skipp
 EXPECTED = {
     "envoke_nightly_sync": Expected(
         tasks={"sync": "success"},
-        results={"sync": WHOLE_TABLE | {"skipped_reasons": {"not_found": 1}, "stopped": ""}},
-        changed=ALL_CHANGED,
+        results={"sync": WHOLE_TABLE | {"skipped_reasons": {"not_found": 1}, "stopped": "", "plan_only": True}},
+        changed=set(),
         events=1,
         start=unpause_and_wait,
     ),
     "envoke_after_sync": Expected(
+        conf={"plan_only": False},  # of the sync
         tasks={"look_at_reports": "success"},
         changed=ALL_CHANGED,
         start=sync_and_wait,
     ),
     "envoke_approve_then_sync": Expected(
-        tasks={"plan": "success", "approve": "success", "sync": "success"},
+        tasks={"plan": "success", "anything_to_change": "success", "approve": "success", "sync": "success"},
         results={"plan": WHOLE_TABLE | {"plan_only": True}, "sync": WHOLE_TABLE | {"plan_only": False}},
         changed=ALL_CHANGED,
         meanwhile=approve,
@@ -133,6 +160,13 @@ EXPECTED = {
         changed=ALL_CHANGED,
         lines=(3,),
     ),
+    "envoke_new_contacts": Expected(
+        tasks={"read_new_contacts": "success"},
+        results={"read_new_contacts": 1},
+        changed=set(),
+        start=create_and_wait,
+        lines=(3,),
+    ),
     "envoke_plan_then_sync": Expected(
         tasks={"plan": "success", "sync": "success"},
         results={"plan": WHOLE_TABLE | {"plan_only": True}, "sync": WHOLE_TABLE | {"plan_only": False}},
@@ -141,6 +175,11 @@ EXPECTED = {
     "envoke_sharded_sync": Expected(
         tasks={**dict.fromkeys(SHARDS, "success"), "add_up": "success"},
         results={"add_up": WHOLE_TABLE, **{name: {"rows": 75} for name in SHARDS}},
+        changed=ALL_CHANGED,
+    ),
+    "envoke_alerts": Expected(  # without a mail server; a notifier that fails does not fail its task
+        tasks={"sync": "success"},
+        results={"sync": WHOLE_TABLE | {"summary": "5 updated, 294 unchanged, 1 skipped"}},
         changed=ALL_CHANGED,
     ),
     "envoke_update_by_email": Expected(
@@ -157,8 +196,8 @@ EXPECTED = {
     ),
     "envoke_update_many": Expected(
         conf={"changed_since": customers.CHANGED_SINCE},
-        tasks={"changed": "success", **dict.fromkeys(MAPPED, "success"), "update[4]": "skipped"},
-        results={**dict.fromkeys(MAPPED, ONE_UPDATED), "update[4]": {"action": "skipped"}},
+        tasks={"changed": "success", **dict.fromkeys(MAPPED, "success"), "update[0]": "skipped"},
+        results={**dict.fromkeys(MAPPED, ONE_UPDATED), "update[0]": {"action": "skipped"}},
         changed=DUE,
     ),
 }

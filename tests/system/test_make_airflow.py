@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -12,11 +13,14 @@ from urllib.request import urlopen
 
 import pytest
 
+from demo.run_airflow import AIRFLOW_PORT, SANDBOX_PORT, instructions
 from tests.support import EXAMPLES, ROOT, customers
-from tests.support.leftovers import addresses, end_processes_of, listens, processes_of
-from tests.support.processes import wait_for
+from tests.support.leftovers import addresses, end_processes_of, listening_addresses, listens, processes_of
+from tests.support.processes import free_port, wait_for
+from tests.support.sandbox_process import SandboxProcess
 from tests.system.airflow.rest import Rest
-from tests.system.airflow.standalone import LINE
+from tests.system.airflow.standalone import LINE, Standalone
+from tests.system.airflow.with_sandbox import AirflowWithSandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,8 +66,12 @@ def test_it_starts_airflow_and_the_sandbox_and_ctrl_c_stops_both(
     password = re.search(r"log in as admin with the password (\S+)", head)
     rest = rest.log_in(password[1] if password else "")
     (sandbox,) = re.findall(r"Sandbox +(http://[\w.:]+)/", head)
-    connections = {each["connection_id"] for each in rest.call("GET", "/connections")["connections"]}
+    connections = {each["connection_id"]: each for each in rest.call("GET", "/connections")["connections"]}
     running = processes_of(directory)
+    listening = listening_addresses(running)
+    parts = ("connection_id", "conn_type", "host", "port", "login", "password", "schema", "extra")
+    envoke = {name: connections["envoke_default"].get(name) for name in parts}
+    tested = rest.call("POST", "/connections/test", envoke) if LINE == 3 else {}
     with urlopen(f"{sandbox}/", timeout=10) as answer:
         page = answer.read().decode()
 
@@ -72,13 +80,35 @@ def test_it_starts_airflow_and_the_sandbox_and_ctrl_c_stops_both(
 
     assert bool(password) is (LINE == 2)
     assert str(EXAMPLES) in head
-    assert connections == {"envoke_default", "warehouse"}
+    assert set(connections) == {"envoke_default", "warehouse"}
+    airflow_at, sandbox_at = addresses(f"{rest.url} {sandbox}")
+    assert connections["envoke_default"]["port"] == sandbox_at[1]
+    assert LINE == 2 or tested["status"] is True, "what the button Test in the list of connections does"
+    assert listening == {airflow_at, sandbox_at}
+    usual = (airflow_at[1], sandbox_at[1]) == (AIRFLOW_PORT, SANDBOX_PORT)
+    assert usual is ("in use" not in head)
     assert customers.contacts()[-1]["email"] in page
     assert len(running) > 4, "scheduler, triggerer, web server, sandbox"
     assert rest_of_output.endswith("Stopped. Nothing is left running.\n")
     assert "Traceback" not in rest_of_output
     assert command.returncode == 0
     assert_nothing_is_left(head, directory)
+
+
+def test_it_says_so_if_the_usual_ports_are_taken(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert free_port(port) != port
+    assert free_port(port) == port
+
+    def banner(port: int, sandbox_port: int) -> str:
+        airflow = Standalone(Rest(f"http://127.0.0.1:{port}", LINE), {}, tmp_path, "", None)  # type: ignore[arg-type]
+        sandbox = SandboxProcess(f"http://127.0.0.1:{sandbox_port}")
+        return "\n".join(instructions(AirflowWithSandbox(airflow, sandbox, tmp_path, tmp_path)))
+
+    assert "in use" not in banner(AIRFLOW_PORT, SANDBOX_PORT)
+    assert f"{AIRFLOW_PORT} are in use" in banner(1, SANDBOX_PORT)
+    assert f"{AIRFLOW_PORT} and {SANDBOX_PORT} are in use" in banner(1, 2)
 
 
 def test_it_can_be_stopped_while_it_starts(command: subprocess.Popen[str], directory: Path) -> None:

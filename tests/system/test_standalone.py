@@ -71,7 +71,7 @@ def test_the_second_night_changes_nothing_and_the_log_says_so(running: AirflowWi
     running.sandbox.reset(customers.contacts())
 
     for _ in range(2):
-        run_id = trigger(running, dag_id, {})
+        run_id = trigger(running, dag_id, {"plan_only": False})
         rest.wait_for_run(dag_id, run_id, RUN_S)
 
     (sync,) = rest.tasks(dag_id, run_id)

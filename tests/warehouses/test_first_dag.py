@@ -1,4 +1,4 @@
-"""The first DAG of README, unchanged, with each kind of database."""
+"""The first DAG of README with each kind of database; only ``plan_only`` is changed, as README says."""
 
 from __future__ import annotations
 
@@ -22,22 +22,27 @@ CONTACTS = customers.contacts()
 ROWS = [[row[name] for name in customers.COLUMNS[:-1]] for row in customers.customers()]
 
 
-def first_dag(folder: Path) -> DAG:
+def first_dag(folder: Path, *, plan_only: bool) -> DAG:
     """Return the DAG of README's first Python block, from a file that holds nothing else."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     section = readme.partition("## A first DAG")[2]
     file = folder / "first_dag.py"
-    file.write_text(re.search(r"```python\n(.*?)```", section, re.DOTALL)[1], encoding="utf-8")  # type: ignore[index]
+    code: str = re.search(r"```python\n(.*?)```", section, re.DOTALL)[1]  # type: ignore[index]
+    assert "plan_only=True," in code
+    file.write_text(code.replace("plan_only=True,", f"plan_only={plan_only},"), encoding="utf-8")
     return load_dag(file)
 
 
-def test_the_first_dag_of_readme_works_unchanged(
+def test_the_first_dag_of_readme_plans_and_then_works(
     database: Database, sandbox: Sandbox, run_dag: Callable[..., DagRun], tmp_path: Path
 ) -> None:
     database.fill(customers.COLUMNS[:-1], [1] * len(customers.COLUMNS[:-1]), ROWS)
+    before = sandbox.contacts
 
-    first = run_dag(first_dag(tmp_path))
-    second = run_dag(first_dag(tmp_path))
+    plan = run_dag(first_dag(tmp_path, plan_only=True))
+    assert (result(plan, "sync")["updated"], sandbox.contacts) == (5, before)
+    first = run_dag(first_dag(tmp_path, plan_only=False))
+    second = run_dag(first_dag(tmp_path, plan_only=False))
 
     report = result(first, "sync")
     counts = {name: report[name] for name in ("rows", "updated", "unchanged", "skipped", "rejected")}

@@ -103,6 +103,29 @@ class ConnectionsPage:
 
 
 @dataclass(frozen=True)
+class TriggerForm:
+    """The dialog in which a person starts a run."""
+
+    dialog: Locator
+
+    @classmethod
+    def opened(cls, page: Page, url: str, dag_id: str) -> TriggerForm:
+        """Open the page of a DAG, and its form."""
+        page.goto(f"{url}/dags/{dag_id}")
+        page.get_by_role("button", name="Trigger Dag", exact=True).click()
+        form = cls(page.get_by_role("dialog"))
+        expect(form.dialog).to_contain_text(dag_id)
+        return form
+
+    def trigger(self) -> None:
+        """Press the button that starts the run, and wait until the dialog has closed."""
+        button = self.dialog.get_by_role("button", name="Trigger", exact=True)
+        expect(button).to_be_enabled()
+        button.click()
+        expect(self.dialog).to_be_hidden()
+
+
+@dataclass(frozen=True)
 class TaskPage:
     """The page of a task instance."""
 

@@ -102,6 +102,14 @@ class Rest:
         """Unpause a DAG."""
         self.call("PATCH", f"/dags/{dag_id}", {"is_paused": False})
 
+    def pause(self, dag_id: str) -> None:
+        """Pause a DAG."""
+        self.call("PATCH", f"/dags/{dag_id}", {"is_paused": True})
+
+    def parse_again(self, dag_id: str) -> None:
+        """Have a DAG's file parsed: only then do watchers of its assets start, or stop if it is paused."""
+        self.call("PUT", f"/parseDagFile/{self.dag(dag_id)['file_token']}")
+
     def trigger(self, dag_id: str, conf: Mapping[str, Any]) -> str:
         """Start a run, and return its id."""
         body = {"conf": dict(conf), **({"logical_date": None} if self.line == 3 else {})}

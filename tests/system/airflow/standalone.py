@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shlex
 import sqlite3
 import sys
 from contextlib import closing, contextmanager
@@ -51,22 +52,25 @@ class Standalone:
 
     @classmethod
     @contextmanager
-    def started(cls, home: Path, dags: Path, log: Path) -> Iterator[Standalone]:
+    def started(cls, home: Path, dags: Path, log: Path, *, port: int | None = None) -> Iterator[Standalone]:
         """
         Start Airflow, wait until all components are running, and stop it on exit.
 
-        It runs with the packages of this Python, and imports nothing from its working directory: the provider is
-        the installed one, whatever the current directory is.
+        It listens on 127.0.0.1 only. It runs with the packages of this Python, and imports nothing from its
+        working directory: the provider is the installed one, whatever the current directory is.
 
         :param home: an existing directory for all of its files.
         :param dags: the DAGs folder.
         :param log: file that the output of all components is appended to.
+        :param port: port of the web server; by default a free one.
         :raises SetupError: if it does not start.
         """
         (home / "tmp").mkdir()
         _use_write_ahead_log(home / "airflow.db")
         web, *others = free_ports(3)
+        web = port or web
         values = environment(home, dags, web, others)
+        values["PATH"] = f"{_without_log_servers(home / 'bin')}{os.pathsep}{values['PATH']}"
         with start(["airflow", "standalone"], values, log, cwd=home) as process:
             rest = Rest(f"http://127.0.0.1:{web}", LINE)
             wait_for("Airflow to start", lambda: _is_healthy(rest, process), _START_S)
@@ -143,6 +147,26 @@ def environment(home: Path, dags: Path, web_port: int, log_ports: list[int]) -> 
         "PYTHONUNBUFFERED": "1",
         "NO_COLOR": "1",
     }
+
+
+def _without_log_servers(directory: Path) -> Path:
+    """
+    Create a directory with the command ``airflow`` that ``airflow standalone`` starts its components with.
+
+    The log servers would listen on all addresses of the machine, and no setting changes that. Nobody needs them:
+    all components read the same files.
+    """
+    directory.mkdir()
+    command = directory / "airflow"
+    command.write_text(
+        f"""#!/bin/sh
+case "$1" in scheduler | triggerer) set -- "$@" --skip-serve-logs ;; esac
+exec {shlex.quote(sys.executable)} -m airflow "$@"
+""",
+        encoding="utf-8",
+    )
+    command.chmod(0o700)
+    return directory
 
 
 def _use_write_ahead_log(database: Path) -> None:

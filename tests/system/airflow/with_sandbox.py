@@ -33,13 +33,17 @@ class AirflowWithSandbox:
 
     @classmethod
     @contextmanager
-    def started(cls, directory: Path, dags: Path, log: Path) -> Iterator[AirflowWithSandbox]:
+    def started(
+        cls, directory: Path, dags: Path, log: Path, *, port: int | None = None, sandbox_port: int = 0
+    ) -> Iterator[AirflowWithSandbox]:
         """
         Start everything, and stop it on exit.
 
         :param directory: an existing directory for all files.
         :param dags: the DAGs folder.
         :param log: file that the output of all processes is appended to.
+        :param port: port of Airflow; by default a free one.
+        :param sandbox_port: port of the sandbox; by default a free one.
         :raises SetupError: if something does not start.
         """
         warehouse, home, files = directory / "warehouse.sqlite", directory / "airflow", directory / "envoke"
@@ -47,8 +51,8 @@ class AirflowWithSandbox:
             each.mkdir()
         customers.fill_warehouse(warehouse, customers.customers())
         with (
-            SandboxProcess.started(customers.contacts(), files, log) as sandbox,
-            Standalone.started(home, dags, log) as airflow,
+            SandboxProcess.started(customers.contacts(), files, log, port=sandbox_port) as sandbox,
+            Standalone.started(home, dags, log, port=port) as airflow,
         ):
             airflow.rest.add_connection("envoke_default", sandbox.connection)
             airflow.rest.add_connection("warehouse", {"conn_type": "sqlite", "host": str(warehouse)})
