@@ -128,8 +128,8 @@ def _log_report(report: SyncReport) -> None:
         # The table starts on its own line, because the log puts a prefix before the first one.
         log.info("Report of the run:\n%s", report.as_table())
         log.info("Result: %s.", report.summary)
-    elif not report.stopped:
-        log.info("No rows were read.")
+    else:
+        log.info("No rows were read%s.", f"; stopped early: {report.end}" if report.stopped else "")
 
 
 def _check_empty(report: SyncReport, on_empty: OnEmpty) -> None:

@@ -102,6 +102,12 @@ class SyncReport:
         return self.updated + self.created
 
     @property
+    def end(self) -> str:
+        """What ended the run early, in words, or ``""``."""
+        words = _ENDS.get(self.stopped)
+        return f"{words} ({self.stopped})" if words else self.stopped
+
+    @property
     def summary(self) -> str:
         """The result on one line, such as ``66 updated, 53 rejected`` or ``plan: 66 to update``."""
         words = {"updated": "to update", "created": "to create"} if self.plan_only else {}
@@ -130,8 +136,7 @@ class SyncReport:
         if self.read_by == "pages":
             lines.append("read page by page: the service refuses to look up many contacts at once")
         if self.stopped:
-            end = _ENDS.get(self.stopped)
-            lines.append(f"stopped early: {f'{end} ({self.stopped})' if end else self.stopped}")
+            lines.append(f"stopped early: {self.end}")
         return "\n".join(lines)
 
     def _entries(self, verb: str) -> Iterator[tuple[str, int, str]]:

@@ -17,8 +17,9 @@ _SQLSTATE_IN_TEXT = re.compile(r"SQLSTATE: ([0-9A-Z]{5})\b")  # Databricks
 #: statement, login, unknown database or schema, statement. A wrong login is permanent, as Envoke's own is: it does
 #: not become right, and databases lock an account that tries it often.
 _PERMANENT_STATES = ("07", "0A", "21", "22", "26", "28", "3D", "3F", "42")
-#: Connection, rollback (deadlock), resources, locks, intervention (cancelled, shutdown), system, internal.
-_TEMPORARY_STATES = ("08", "40", "53", "55", "57", "58", "XX")
+#: Connection, rollback (deadlock), resources, locks, intervention (cancelled, shutdown), system, internal; and
+#: what may be different the next time: a key that is taken, and what a function of the user raises.
+_TEMPORARY_STATES = ("08", "40", "53", "55", "57", "58", "XX", "23", "45", "P0")
 #: Those of a connection that cannot be opened: login, unknown database.
 _LOGIN_STATES = ("28", "3D")
 

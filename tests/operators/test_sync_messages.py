@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +16,7 @@ from airflow_provider_envoke.sandbox.thread import Sandbox
 from airflow_provider_envoke.sync import EnvokeConfig, FieldMap, SyncOptions, SyncRun
 from airflow_provider_envoke.sync.compare import Decision
 from airflow_provider_envoke.sync.guards import REASONS
+from airflow_provider_envoke.transfers.sql_to_envoke import SqlToEnvokeOperator
 from tests.support.contacts import ANA, BO, CY, EXPRESS
 from tests.support.faulty_server import FaultyServer, answer
 from tests.support.reports import report, tally
@@ -207,6 +210,33 @@ def test_no_rows_skip_the_task_if_asked(
 
     check_message("end: no rows and on_empty skip", str(caught.value))
     assert envoke_connection.requests == []
+
+
+@pytest.mark.parametrize(("sql", "words"), [("SELECT * FROM customers", ""), ("SELEKT", "EnvokeQueryError")])
+def test_a_run_without_rows_logs_one_line_and_no_table(
+    sql: str, words: str, sandbox: Sandbox, warehouse: Callable[..., None], caplog: pytest.LogCaptureFixture
+) -> None:
+    warehouse([])
+    caplog.set_level(logging.INFO)
+
+    with suppress(AirflowFailException):
+        SqlToEnvokeOperator(task_id="t", sql=sql, sql_conn_id="warehouse").execute(context())
+
+    (line,) = [
+        record.getMessage()
+        for record in caplog.records
+        if record.name.endswith("_run") and record.levelname == "INFO"
+    ]
+    assert line.startswith("No rows were read")
+    assert words in line
+    assert "updated" not in line
+
+
+def test_the_table_of_a_run_that_reached_no_row_has_no_outcomes() -> None:
+    table = report(tally(), stopped="EnvokeAuthError", not_reached=7).as_table()
+
+    assert [line.split()[0] for line in table.splitlines()] == ["rows", "not", "requests:", "stopped"]
+    assert "credentials" in table
 
 
 def test_a_contact_without_an_id_rejects_only_its_rows(check_message: Callable[[str, str], None]) -> None:

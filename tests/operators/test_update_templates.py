@@ -12,6 +12,7 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from tests.support.contacts import ANA, BO, CY
+from tests.support.tasks import whole_error
 from tests.support.updates import update_in_dag
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def test_what_cannot_be_sent_fails_the_task_for_good(
 
     assert (outcome.run.state, outcome.states, outcome.result()) == ("failed", ["failed"], None)
     assert isinstance(outcome.error, AirflowFailException)
-    assert named in str(outcome.error)
+    assert named in str(whole_error(outcome.error))
     assert sandbox.requests == []
 
 
