@@ -8,9 +8,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_envoke.envoke.fields import CONTACT_FIELDS
-from airflow_provider_envoke.exceptions import EnvokeDataError, EnvokeSyncError
+from airflow_provider_envoke.exceptions import EnvokeDataError
 from airflow_provider_envoke.operators.envoke import EnvokeSyncContactsOperator, EnvokeUpdateContactOperator
 from tests.support.leak_markers import EMAIL, LAST_NAME, leaks, texts_of
 from tests.support.messages import Each, as_params, each
@@ -170,7 +171,7 @@ def test_an_invalid_row_is_rejected_and_not_sent(
 
     check_message_of_failure(f"row: {case}", EnvokeDataError, update)
     run = context()
-    with pytest.raises(EnvokeSyncError) as caught:
+    with pytest.raises(AirflowFailException) as caught:
         sync.execute(run)
 
     first, reject = (json.loads(line) for line in path.read_text().splitlines())
@@ -187,7 +188,7 @@ def test_an_invalid_row_is_rejected_and_not_sent(
 def test_a_row_without_its_key_is_rejected(email: Any, sandbox: MarkedSandbox) -> None:
     run = context()
 
-    with pytest.raises(EnvokeSyncError):
+    with pytest.raises(AirflowFailException):
         EnvokeSyncContactsOperator(task_id="t", rows=[{"email": email, "last_name": LAST_NAME}]).execute(run)
 
     assert run["ti"].pushed["return_value"]["reasons"] == {"missing_key": 1}

@@ -12,7 +12,7 @@ from airflow_provider_envoke.exceptions import EnvokeConfigError
 from airflow_provider_envoke.operators.envoke import EnvokeSyncContactsOperator
 from airflow_provider_envoke.transfers.sql_to_envoke import SqlToEnvokeOperator
 from tests.support.leak_markers import EMAIL, leaks, texts_of
-from tests.support.tasks import context
+from tests.support.tasks import context, whole_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,9 +82,10 @@ def test_columns_that_do_not_fit_are_one_error(
     with pytest.raises(AirflowFailException) as caught:
         task.execute(run)
 
-    assert isinstance(caught.value.__cause__, EnvokeConfigError)
-    assert [word for word in words if word.lower() not in str(caught.value).lower()] == []
-    assert [leaks(text) for text in texts_of(caught.value) if leaks(text)] == []
+    error = whole_error(caught.value)
+    assert isinstance(error, EnvokeConfigError)
+    assert [word for word in words if word.lower() not in str(error).lower()] == []
+    assert [leaks(text) for each in (error, caught.value) for text in texts_of(each) if leaks(text)] == []
     assert sandbox.requests == []
     assert path.read_text() == ""
     report = run["ti"].pushed["return_value"]

@@ -103,7 +103,7 @@ def test_no_refused_argument_leaks(
 
     seen.attempt(action)
 
-    assert isinstance(seen.errors[0].__cause__ or seen.errors[0], EnvokeError)
+    assert isinstance(seen.errors[0].__context__ or seen.errors[0], EnvokeError)
     assert envoke_sandbox.requests == []
     assert leaks(seen.everything()) == []
 

@@ -7,8 +7,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
 
-from airflow_provider_envoke.exceptions import EnvokeSyncError
 from airflow_provider_envoke.operators import _run
 from airflow_provider_envoke.operators.envoke import EnvokeSyncContactsOperator
 from airflow_provider_envoke.transfers.sql_to_envoke import SqlToEnvokeOperator
@@ -106,7 +106,7 @@ def test_a_dry_run_fails_where_the_task_would(
 ) -> None:
     sandbox.reset([ANA])
 
-    with pytest.raises(EnvokeSyncError):
+    with pytest.raises(AirflowFailException):
         make().dry_run()
 
     assert len(previewed(caplog)) == 1

@@ -52,7 +52,7 @@ def test_a_withdrawn_consent_is_not_replaced_and_fails_the_task(
     assert [violation[:2] for violation in error.violations] == [("consent_status", "consent_withdrawn")]
     check_message("update: consent withdrawn", str(error))
     assert sandbox.contact(id=3)["consent_status"] == status
-    assert methods(sandbox) == ["GET"]
+    assert set(methods(sandbox)) == {"GET"}
 
 
 @pytest.mark.parametrize("status", ["Implied: No Expiry", "express", "Implied - Inquiry"])

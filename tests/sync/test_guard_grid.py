@@ -213,7 +213,7 @@ def result_of_update(row: dict[str, Any], keyfield: str, on_withdrawn: str, **ar
     try:
         result = update(payload=row, keyfield=keyfield, on_withdrawn=on_withdrawn, **arguments)
     except AirflowFailException as error:
-        ((_, reason, _),) = error.__cause__.violations  # type: ignore[union-attr]
+        ((_, reason, _),) = error.__context__.violations  # type: ignore[union-attr]
         return reason, False
     assert not {name for name in result["fields"] if name.startswith("consent")} - {"consent_status"}
     return result["action"], result.get("consent_kept", False)

@@ -162,8 +162,8 @@ def revoke_what_was_read(
     """Let people revoke their consent, each right after the contact was read to be compared."""
     send = BulkClient.send
 
-    async def wrapped(self: BulkClient, request: Request) -> Any:
-        answer = await send(self, request)
+    async def wrapped(self: BulkClient, request: Request, *in_doubt: Any) -> Any:
+        answer = await send(self, request, *in_doubt)
         if request.method == "GET" and f"filter[{keyfield}][$in]" in str(request.params) and answer:
             number = dice.choice(answer)["id"]
             left = {"consent_status": "Revoked", "consent_description": f"Link of {dice.random()}"}
