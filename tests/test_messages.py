@@ -57,7 +57,7 @@ def test_a_case_has_one_message(path: Path) -> None:
         recorder.check("c", "Other.")
 
 
-@pytest.mark.parametrize("message", ["", "Two\nlines.", f"About {EMAIL}.", "x" * 5_000])
+@pytest.mark.parametrize("message", ["", "A\nbell \a.", f"About {EMAIL}.", "x" * 5_000])
 def test_an_unfit_message_is_not_recorded(path: Path, message: str) -> None:
     with pytest.raises(AssertionError):
         snapshot(path, recording=True).check("c", message)

@@ -79,7 +79,7 @@ class TaskRun:
         check_rendered_arguments(task)
         max_rejects = read_limit("max_rejects", task.max_rejects)
         if task.keyfield == "remote_id":
-            log.warning(REMOTE_ID_WARNING)
+            task.log.warning(REMOTE_ID_WARNING)
         with rejects_file("" if context is None else task.rejects_path, context or {}) as rejects:
             report = self._run_sync(task, context, rows, rejects)
         check_rejects(report, max_rejects, rejects.path, self._first_rejects.values())
