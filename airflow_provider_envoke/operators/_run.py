@@ -82,7 +82,8 @@ class TaskRun:
             task.log.warning(REMOTE_ID_WARNING)
         with rejects_file("" if context is None else task.rejects_path, context or {}) as rejects:
             report = self._run_sync(task, context, rows, rejects)
-        check_rejects(report, max_rejects, rejects.path, self._first_rejects.values())
+        path = rejects.path if "rejected" in task.rejects_include else ""
+        check_rejects(report, max_rejects, path, self._first_rejects.values())
         return report
 
     def _run_sync(

@@ -340,3 +340,17 @@ def test_rows_whose_consent_a_refused_plan_would_keep_are_in_the_file(sandbox: S
 
         assert [json.loads(line)["outcome"] for line in path.read_text().splitlines()] == ["consent_kept"]
         path.unlink()
+
+
+def test_a_file_without_the_rejected_rows_is_not_named_as_their_place(sandbox: Sandbox, tmp_path: Path) -> None:
+    path = tmp_path / "skipped.jsonl"
+    rows = [{"email": "nobody@example.com"}, {"email": "jon@example.com", "city": OVERLONG}]
+    task = EnvokeSyncContactsOperator(
+        task_id="t", rows=rows, rejects_path=str(path), rejects_include=["skipped"], on_missing="skip"
+    )
+
+    with pytest.raises(AirflowFailException) as caught:
+        task.execute(context())
+
+    assert [json.loads(line)["outcome"] for line in path.read_text().splitlines()] == ["skipped"]
+    assert str(path) not in str(whole_error(caught.value))
