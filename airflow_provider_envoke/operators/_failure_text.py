@@ -38,7 +38,11 @@ def log_failure(message: str) -> str:
     for sentence in sentences:
         for line in _lines(sentence):
             log.error("%s", line)
-    return textwrap.shorten(sentences[0], _WIDTH - len(_SEE_LOG), placeholder=" …") + _SEE_LOG
+    width = _WIDTH - len(_SEE_LOG)
+    short = textwrap.shorten(sentences[0], width, placeholder=" …")
+    if short == "…":  # its first word does not fit, such as a long path
+        short = f"{sentences[0][: width - 2]} …"
+    return short + _SEE_LOG
 
 
 def describe_rejects(report: SyncReport, max_rejects: float, path: str, first: Iterable[Reject]) -> Iterator[str]:

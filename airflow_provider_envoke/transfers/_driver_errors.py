@@ -13,10 +13,12 @@ from airflow_provider_envoke.transfers._drivers import MYSQL, drivers_of
 _SQLSTATE = re.compile(r"[0-9A-Z]{5}")
 _SQLSTATE_IN_TEXT = re.compile(r"SQLSTATE: ([0-9A-Z]{5})\b")  # Databricks
 
-#: Classes of SQLSTATE: wrong number of parameters, unsupported, several rows for one value, value, prepared
-#: statement, login, unknown database or schema, statement. A wrong login is permanent, as Envoke's own is: it does
-#: not become right, and databases lock an account that tries it often.
-_PERMANENT_STATES = ("07", "0A", "21", "22", "26", "28", "3D", "3F", "42")
+#: Classes of SQLSTATE: wrong number of parameters, unsupported, several rows for one value, value, login, unknown
+#: database or schema, statement. A wrong login is permanent, as Envoke's own is: it does not become right, and
+#: databases lock an account that tries it often.
+_PERMANENT_STATES = ("07", "0A", "21", "22", "28", "3D", "3F", "42")
+#: PostgreSQL: a prepared statement is missing, or there already, as behind PgBouncer. A new connection helps.
+_PREPARED_STATES = ("26000", "42P05")
 #: Connection, rollback (deadlock), resources, locks, intervention (cancelled, shutdown), system, internal; and
 #: what may be different the next time: a key that is taken, and what a function of the user raises.
 _TEMPORARY_STATES = ("08", "40", "53", "55", "57", "58", "XX", "23", "45", "P0")
@@ -33,13 +35,12 @@ _MYSQL_TEMPORARY = frozenset(
     {1021, 1040, 1053, 1114, 1203, 1205, 1213, 1226, 1317, 1969, 3024, *range(2000, 3000)}
 )
 
-#: SQL Server: locks, memory, disk, and Azure's transient errors, some of which have the SQLSTATE 42000.
-_SQL_SERVER_TEMPORARY = frozenset(
-    {701, 802, 845, 1105, 1204, 1205, 1222, 3960, 4221, 8645, 8651, 9002, 10928, 10929, 40197, 40501, 40613}
-    | {49918, 49919, 49920}
+#: SQL Server: syntax, names, permissions, values and conversions. Its other errors are retried: many that are
+#: temporary, such as those of Azure, have the SQLSTATE and the class of a wrong statement.
+_SQL_SERVER_LOGIN = frozenset({18456})
+_SQL_SERVER_PERMANENT = _SQL_SERVER_LOGIN | frozenset(
+    {102, 105, 156, 170, 207, 208, 209, 213, 229, 230, 241, 242, 245, 911, 916, 2812, 4104, 8114, 8115, 8120, 8134}
 )
-_SQL_SERVER_LOGIN = frozenset({4060, 18456})
-_SQL_SERVER_PERMANENT = _SQL_SERVER_LOGIN | {102, 156, 207, 208, 229, 245, 911, 4104, 8120}
 _SQL_SERVER_NUMBER = re.compile(r"\((\d{1,5})\) \(SQL")  # as ODBC's driver writes it
 
 #: Trino: errors of the user's class that a retry can help.
@@ -66,7 +67,10 @@ _POSTGRESQL_LOGIN = re.compile(r'FATAL: +((database|role) ".*" does not exist|pa
 
 def state_of(error: BaseException) -> str:
     """Return the SQLSTATE, or ``""`` if the error has none. Errors of ODBC have it as their first argument."""
-    found = (getattr(error, "sqlstate", None), getattr(error, "pgcode", None), *error.args[:1])
+    first = error.args[0] if error.args else None
+    if isinstance(first, dict):  # of redshift_connector and pg8000
+        first = first.get("C")
+    found = (getattr(error, "sqlstate", None), getattr(error, "pgcode", None), first)
     return next((each for each in found if isinstance(each, str) and _SQLSTATE.fullmatch(each)), "")
 
 
@@ -106,7 +110,7 @@ def is_permanent(error: BaseException) -> bool:
         return found
     in_text = _SQLSTATE_IN_TEXT.search(str(error))
     state = state_of(error) or (in_text[1] if in_text else "")
-    if state.startswith(_TEMPORARY_STATES):
+    if state.startswith((*_TEMPORARY_STATES, *_PREPARED_STATES)) or "cached plan must not change" in str(error):
         return False
     return state.startswith(_PERMANENT_STATES) or bool(class_names(error) & _PERMANENT_CLASSES)
 
@@ -121,12 +125,12 @@ def _by_driver(error: BaseException) -> bool | None:
     if "google" in packages and names & _BIGQUERY_CLASSES:
         reasons = {each.get("reason") for each in getattr(error, "errors", ()) if isinstance(each, dict)}
         return bool(reasons & _BIGQUERY_PERMANENT) if reasons else "Forbidden" not in names
-    for number, permanent, temporary in (
-        (number_of(error), _MYSQL_PERMANENT, _MYSQL_TEMPORARY),
-        (_sql_server_number(error), _SQL_SERVER_PERMANENT, _SQL_SERVER_TEMPORARY),
-    ):
-        if number in permanent or number in temporary:
-            return number in permanent
+    number = number_of(error)
+    if number in _MYSQL_PERMANENT or number in _MYSQL_TEMPORARY:
+        return number in _MYSQL_PERMANENT
+    number = _sql_server_number(error)
+    if number is not None:
+        return number in _SQL_SERVER_PERMANENT
     return True if _ORACLE_PERMANENT.search(text) and "oracledb" in packages else None
 
 

@@ -96,6 +96,8 @@ def _text_without_values(error: BaseException, *, shows_names: bool) -> str:
 
 def _text(error: BaseException) -> str:
     """Return a driver's message; of MySQL's and ODBC's it is the last one of several arguments."""
+    if error.args and isinstance(error.args[0], dict):  # of redshift_connector; its details quote rows
+        return str(error.args[0].get("M", "")).strip()
     text = str(error)
     return (": ".join(map(str, error.args)) if text == str(error.args) else text).strip()
 

@@ -20,6 +20,7 @@ from airflow_provider_envoke.exceptions import (
     EnvokeRejectedError,
     EnvokeTransientError,
 )
+from airflow_provider_envoke.operators._failure_text import log_failure
 from airflow_provider_envoke.sync import EnvokeConfig
 from tests.support import faulty_server as faults
 from tests.support.faulty_server import FaultyServer, answer, tls_serving
@@ -163,3 +164,10 @@ def test_a_temporary_failure_fails_the_task_with_its_own_exception(monkeypatch: 
 
     assert outcome.states == ["failed"]
     assert isinstance(outcome.error, EnvokeTransientError)
+
+
+def test_a_sentence_that_begins_with_a_long_word_is_cut_within_it() -> None:
+    shown = log_failure(f"/{'folder' * 30} cannot be read. Correct the path.")
+
+    assert shown.startswith("/folder")
+    assert len(shown) <= 100

@@ -144,7 +144,7 @@ PERMANENT = [
     error_of("psycopg2.errors", "InsufficientPrivilege", "x", pgcode="42501"),
     error_of("psycopg.errors", "InvalidTextRepresentation", "x", sqlstate="22P02"),
     error_of("psycopg.errors", "FeatureNotSupported", "x", sqlstate="0A000"),
-    error_of("psycopg.errors", "InvalidSqlStatementName", "x", sqlstate="26000"),
+    error_of("redshift_connector.error", "ProgrammingError", {"S": "ERROR", "C": "42P01", "M": "x"}),
     error_of("psycopg.errors", "InvalidCatalogName", "x", sqlstate="3D000"),
     error_of("psycopg.errors", "InvalidSchemaName", "x", sqlstate="3F000"),
     error_of("psycopg", "ProgrammingError", "the query has 1 placeholder but 2 parameters were passed"),
@@ -173,6 +173,13 @@ PERMANENT = [
     sqlite3.Warning("You can only execute one statement at a time."),
 ]
 TEMPORARY = [
+    error_of("psycopg.errors", "InvalidSqlStatementName", "x", sqlstate="26000"),
+    error_of("psycopg.errors", "DuplicatePreparedStatement", "x", sqlstate="42P05"),
+    error_of("psycopg.errors", "FeatureNotSupported", "cached plan must not change result type", sqlstate="0A000"),
+    error_of("redshift_connector.error", "ProgrammingError", {"S": "ERROR", "C": "40001", "M": "x"}),
+    error_of("redshift_connector.error", "ProgrammingError", {"S": "ERROR", "C": "57014", "M": "x"}),
+    error_of("pyodbc", "ProgrammingError", "42000", "[42000] data movement (601) (SQLExecDirectW)"),
+    error_of("pyodbc", "ProgrammingError", "42000", "[42000] Cannot open database (4060) (SQLDriverConnect)"),
     error_of("psycopg2.errors", "DeadlockDetected", "x", pgcode="40P01"),
     error_of("psycopg2.errors", "TooManyConnections", "x", pgcode="53300"),
     error_of("psycopg2.errors", "DiskFull", "x", pgcode="53100"),
@@ -259,3 +266,13 @@ def test_a_connection_that_cannot_be_opened_is_retried_unless_its_database_or_us
     error: Exception, kind: str
 ) -> None:
     assert kind_of(error, count=None) == kind
+
+
+def test_the_details_of_an_error_of_redshift_are_not_shown() -> None:
+    text = {"S": "ERROR", "C": "42P01", "M": "relation does not exist", "D": VALUE}
+    error = error_of("redshift_connector.error", "ProgrammingError", text)
+
+    message = str(query_failed(error, "warehouse", ["SELECT 1"], None, 0))
+
+    assert "relation does not exist" in message
+    assert VALUE not in message
