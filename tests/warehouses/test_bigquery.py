@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_envoke.exceptions import EnvokeSyncError
 from airflow_provider_envoke.transfers.sql_to_envoke import SqlToEnvokeOperator
@@ -45,7 +46,7 @@ def operator(sql: str, **arguments: Any) -> SqlToEnvokeOperator:
 
 
 def test_the_dialect_is_an_argument_of_the_hook(sandbox: Sandbox, service: BigQueryService) -> None:
-    with pytest.raises(EnvokeSyncError, match="Encountered"):
+    with pytest.raises(AirflowFailException, match="Encountered"):
         operator(BACKTICKED).execute(context())
     report = operator(BACKTICKED, hook_params={"use_legacy_sql": False}).execute(context())
 
