@@ -29,7 +29,7 @@ def reports_of(context: Any) -> list[dict[str, Any]]:
         events = context["triggering_asset_events"].get(CONTACTS, [])
     else:  # Airflow 2.11
         events = context["triggering_dataset_events"].get(CONTACTS.uri, [])
-    return [event.extra for event in events]
+    return [event.extra for event in events if "rows" in event.extra]
 
 
 @task

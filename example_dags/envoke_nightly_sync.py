@@ -4,8 +4,9 @@
 Reads the customers of a warehouse, compares each one with its Envoke contact, and updates the contacts that
 differ. A second run changes nothing. Customers who are not in Envoke are skipped, and values that are too long
 are truncated. The task finishes its work and then fails if more than 1 % of the rows were rejected. If the
-parameter `rejects` names a folder (a local one, or a URL such as `s3://bucket/folder`), each try writes the
-rejected rows to a file of its own there. The file contains their keys, which are personal data.
+parameter `rejects` names a folder (a local one, or a URL such as `s3://bucket/folder`), each try writes a file of
+its own there. It lists the rejected and the skipped rows, also the customers who are not in Envoke, with their
+keys, which are personal data.
 
 **At first it writes nothing.** `plan_only` is on, also in the runs of the schedule: each run reports what it would
 change. When the report is what you expect, set the default of `plan_only` to `False` in your copy of this file.
@@ -60,7 +61,7 @@ with DAG(
         "rejects": Param(
             None,
             type=["null", "string"],
-            description="Folder or URL for the files of rejected rows. Empty: no files.",
+            description="Folder or URL for the files of rejected and skipped rows. Empty: no files.",
         ),
     },
 ) as dag:

@@ -51,6 +51,8 @@ def check_search(
     :param extra_fields: names that are accepted too.
     :raises EnvokeConfigError: if a name is unknown; the message has the nearest one.
     """
+    if isinstance(extra_fields, str):
+        raise EnvokeConfigError("extra_fields must be a list of names.")
     for name in _filtered_fields(filters):
         _check_field(name, "filters", extra_fields)
     if fields is not None:

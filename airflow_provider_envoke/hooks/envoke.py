@@ -173,16 +173,17 @@ class EnvokeHook(BaseHook):
         interface, contacts who revoked consent or reported spam cannot be deleted. Article 1697226 mentions a
         DELETE, but no page describes it; it is "not always allowed".
 
-        After a temporary failure, the request is sent again. If it then finds no contact, an earlier attempt has
-        deleted it: that counts as done.
+        If it is sent again after a temporary failure and then finds no contact, that counts as done.
 
         :param key: the contact's id, email address or remote id.
-        :param keyfield: the field that holds the key; see :meth:`get_contact`.
+        :param keyfield: the field that holds the key; see :meth:`get_contact`. A text of digits needs it.
         :raises EnvokeNotFoundError: if no contact has this key.
         :raises EnvokeRejectedError: if Envoke refuses to delete the contact.
         :raises EnvokeDataError: if several contacts have the key, or the key is invalid.
         """
         lookup = Lookup(key, keyfield, ["id"])
+        if keyfield is None and lookup.keyfield == "id" and isinstance(key, str):  # perhaps another system's
+            raise EnvokeConfigError("Say what the key is: keyfield='id' or keyfield='remote_id'.")
         if lookup.keyfield == "id":
             contact_id = int(lookup.value)
         else:

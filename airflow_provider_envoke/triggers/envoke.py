@@ -141,6 +141,7 @@ class EnvokeContactTrigger(BaseEventTrigger):
                     last = await self._highest_id()
                 ids = await self._find_new(last)
             except EnvokeTransientError as error:
+                pause_s = self.poll_interval
                 self._warn(error)
             except EnvokeError as error:
                 pause_s = min(2 * pause_s, max(_LONGEST_PAUSE_S, self.poll_interval))
@@ -163,7 +164,7 @@ class EnvokeContactTrigger(BaseEventTrigger):
             aclosing(client.find_contacts(filters, fields=["id"])) as pages,
         ):
             async for page in pages:
-                ids += contact_ids(page)
+                ids = list(dict.fromkeys([*ids, *contact_ids(page)]))  # pages may overlap
                 if len(ids) > limit:
                     break
         return ids
@@ -189,7 +190,13 @@ class EnvokeContactTrigger(BaseEventTrigger):
         """Read the connection and load the certificates in a thread: the event loop belongs to all triggers."""
         from asgiref.sync import sync_to_async  # noqa: PLC0415 - only in the triggerer
 
-        return await sync_to_async(self._open)()
+        try:
+            return await sync_to_async(self._open)()
+        except EnvokeError:
+            raise
+        except Exception as error:  # whatever a secrets backend raises
+            name = type(error).__name__
+        raise EnvokeTransientError(f"The connection could not be read ({name}).")
 
     def _open(self) -> BulkClient:
         from airflow_provider_envoke.client.bulk import BulkClient  # noqa: PLC0415 - imports aiohttp
