@@ -41,7 +41,7 @@ if AssetWatcher is not None:
     def read_new_contacts(**context: Any) -> int:
         """Count the languages of the new contacts."""
         events = context["triggering_asset_events"].get(NEW_CONTACTS, [])
-        ids = sorted({number for event in events for number in event.extra["payload"]["ids"]})
+        ids = sorted({number for event in events for number in event.extra.get("payload", {}).get("ids", [])})
         languages: dict[str, int] = {}
         with EnvokeHook() as hook:
             for start in range(0, len(ids), 100):

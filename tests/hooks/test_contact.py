@@ -353,9 +353,7 @@ def test_a_lookup_reads_one_page_at_most(hook: EnvokeHook, sandbox: Sandbox) -> 
     assert len(sandbox.requests) == 1
 
 
-def test_a_text_of_digits_is_not_deleted_as_an_id_unless_it_is_called_one(
-    hook: EnvokeHook, sandbox: Sandbox
-) -> None:
+def test_a_text_of_digits_is_deleted_only_if_it_is_called_an_id(hook: EnvokeHook, sandbox: Sandbox) -> None:
     with pytest.raises(EnvokeConfigError, match="remote_id"):
         hook.delete_contact("4711")
 
