@@ -102,7 +102,7 @@ class BulkClient:
         Send one request, with retries, and return the service's answer, as :class:`EnvokeClient` does.
 
         :param in_doubt: called with true before the request is sent, and with false if it has failed and cannot
-            have been carried out. Whoever cancels the request learns from it whether the service may have it.
+            have been carried out: a caller that cancels the request knows whether it may have arrived.
 
         After a 429 or 503 all requests pause. If the same request gets them again and again while others succeed,
         only that request pauses, and fails in the end.

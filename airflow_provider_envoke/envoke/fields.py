@@ -132,6 +132,14 @@ def _nearest_name(name: str, names: tuple[str, ...]) -> str:
     return by_lower_case[found[0]] if found else ""
 
 
+def id_of(contact: Mapping[str, Any]) -> int | None:
+    """Return the id of a contact as the service returned it, or ``None`` if it has none that can be used."""
+    try:
+        return as_contact_id(contact.get("id"))
+    except ValueError:
+        return None
+
+
 def as_contact_id(value: object) -> int | None:
     """
     Return a value as a contact id from 1 to 4294967295 (article 1697226), or ``None`` for a null.

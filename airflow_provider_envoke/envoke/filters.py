@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_envoke.envoke.fields import CONTACT_FIELDS, GROUPS, READ_ONLY_FIELDS, Keyfield
+from airflow_provider_envoke.envoke.fields import CONTACT_FIELDS, GROUPS, READ_ONLY_FIELDS, Keyfield, nearest_name
 from airflow_provider_envoke.envoke.messages import quoted
 from airflow_provider_envoke.envoke.values import as_text
 from airflow_provider_envoke.exceptions import EnvokeConfigError
@@ -91,8 +90,8 @@ def _check_field(name: object, argument: str, extra_fields: Collection[str]) -> 
         by_tag = f', such as {{"{group}": "NAME OF A TAG"}}' if argument == "filters" else ""
         hint = f"Use {group}{by_tag}."
     else:
-        nearest = get_close_matches(text.lower(), _READ_FIELDS, n=1)
-        meant = f"Did you mean {nearest[0]}? " if nearest else ""
+        nearest = nearest_name(text, (*_READ_FIELDS, *extra_fields))
+        meant = f"Did you mean {nearest}? " if nearest else ""
         hint = f"{meant}Correct it, or list a field that is newer than this provider in extra_fields."
     raise EnvokeConfigError(f"{argument}: {quoted(text)} is not a field that Envoke documents for this. {hint}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, get_args
 
-from airflow_provider_envoke.envoke.fields import Keyfield, as_contact_id, match_key
+from airflow_provider_envoke.envoke.fields import Keyfield, as_contact_id, id_of, match_key
 from airflow_provider_envoke.envoke.filters import key_filters
 from airflow_provider_envoke.envoke.messages import check_choice
 from airflow_provider_envoke.envoke.requests import CONTACTS_PATH, PAGE_SIZE, find_contacts
@@ -113,10 +113,7 @@ def contact_ids(contacts: Iterable[Mapping[str, Any]]) -> list[int]:
     """
     ids = []
     for contact in contacts:
-        try:
-            number = as_contact_id(contact.get("id"))
-        except ValueError:
-            number = None
+        number = id_of(contact)
         if number is None:
             raise EnvokeTransientError(
                 f"Envoke's response to GET {CONTACTS_PATH} cannot be used: a contact in it has no id. Retry the "

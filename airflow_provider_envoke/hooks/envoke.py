@@ -182,7 +182,7 @@ class EnvokeHook(BaseHook):
         :raises EnvokeDataError: if several contacts have the key, or the key is invalid.
         """
         lookup = Lookup(key, keyfield, ["id"])
-        if keyfield is None and lookup.keyfield == "id" and isinstance(key, str):  # perhaps another system's
+        if keyfield is None and lookup.keyfield == "id" and isinstance(key, str):  # perhaps a remote id
             raise EnvokeConfigError("Say what the key is: keyfield='id' or keyfield='remote_id'.")
         if lookup.keyfield == "id":
             contact_id = int(lookup.value)

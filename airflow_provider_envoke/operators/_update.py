@@ -50,7 +50,7 @@ def guarded(
     own = find(each for value in values for each in consent_filters(payload, (key, value)))
     decision = replace(decision, current=own[0] if own else None)
     decision = guard_consent(decision, payload, own, on_withdrawn)
-    if key != "email":  # by email, whoever has the address was found already
+    if key != "email":  # with the key email, these contacts were read above
         ids = {str(contact.get("id")) for contact in own}
         holders = find(key_filters("email", address_of_consent(decision, payload)))
         others = [contact for contact in holders if str(contact.get("id")) not in ids]

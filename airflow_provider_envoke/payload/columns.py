@@ -89,7 +89,7 @@ class Matches(NamedTuple):
     """
     Which column fills which field.
 
-    :param columns: field -> column, as far as it is not ambiguous.
+    :param columns: field -> column; nothing if a column is ambiguous.
     :param missing: names in field_map that no column has.
     :param ambiguous: what is ambiguous: the field, and the columns or names in question.
     :param unknown: the columns that are no field, or a read-only one.

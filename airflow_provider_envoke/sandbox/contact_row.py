@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_envoke.sandbox.changes import DELETED, FieldChange
-from airflow_provider_envoke.sandbox.documented import TAG_FIELDS, allows_sending
+from airflow_provider_envoke.sandbox.documented import TAG_FIELDS, WITHDRAWN_STATUSES, allows_sending
 from airflow_provider_envoke.sandbox.markup import line, shorten, show, span
 from airflow_provider_envoke.sandbox.times import show_time
 
@@ -39,7 +39,7 @@ _PLACED = frozenset(
     | {"consent_status", "consent_description"}
 )
 # Statuses that are an objection, not just no permission.
-_REFUSED = ("revoked", "external spam reported", "envoke spam reported")
+_REFUSED = frozenset(status.lower() for status in WITHDRAWN_STATUSES)
 
 
 def contact_row(change: ContactChange, now: float) -> list[str]:

@@ -8,7 +8,7 @@ import logging
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_envoke.envoke.fields import as_contact_id, match_key
+from airflow_provider_envoke.envoke.fields import id_of, match_key
 from airflow_provider_envoke.envoke.requests import CONTACTS_PATH, PAGE_SIZE, find_contacts
 from airflow_provider_envoke.exceptions import EnvokeConfigError, EnvokeRejectedError, EnvokeTransientError
 from airflow_provider_envoke.sync.duplicates import digest_of, temporary_database
@@ -151,7 +151,7 @@ class ContactReader:
 
 def _checked(page: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the page, if every contact has an id: without one it cannot be written."""
-    if all(has_id(contact) for contact in page):
+    if all(id_of(contact) is not None for contact in page):
         return page
     raise EnvokeTransientError(
         f"Envoke's response to GET {CONTACTS_PATH} cannot be used: a contact in it has no id. Its rows were not "
@@ -160,14 +160,6 @@ def _checked(page: list[dict[str, Any]]) -> list[dict[str, Any]]:
         method="GET",
         path=CONTACTS_PATH,
     )
-
-
-def has_id(contact: dict[str, Any]) -> bool:
-    """Whether a contact has an id by which it can be written."""
-    try:
-        return as_contact_id(contact.get("id")) is not None
-    except ValueError:
-        return False
 
 
 def _by_key(field: Keyfield, contacts: Iterable[dict[str, Any]]) -> Contacts:

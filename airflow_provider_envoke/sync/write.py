@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_envoke.envoke.consent import replaced_by
+from airflow_provider_envoke.envoke.fields import id_of
 from airflow_provider_envoke.envoke.messages import Violation
 from airflow_provider_envoke.envoke.requests import create_missing, find_contacts, update_contact
 from airflow_provider_envoke.exceptions import EnvokeNotFoundError, EnvokeRejectedError
 from airflow_provider_envoke.sync.compare import Decision, reject
-from airflow_provider_envoke.sync.contacts import has_id
 from airflow_provider_envoke.sync.guards import (
     CONSENT_WITHDRAWN,
     LAST_LOOK_FIELDS,
@@ -85,7 +85,7 @@ def _update_if_withdrawn(decision: Decision, contacts: list[dict[str, Any]], opt
     for contact in contacts:
         replaced = replaced_by(decision.changes, contact)
         is_the_rows = options.keyfield == "email"
-        if replaced and is_the_rows and has_id(contact):
+        if replaced and is_the_rows and id_of(contact) is not None:
             update = Decision("update", changes=decision.changes, current=contact)
             return guard_consent(update, decision.changes, [contact], options.on_withdrawn)
         if "consent_status" in replaced or (replaced and is_the_rows):
